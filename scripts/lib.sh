@@ -15,6 +15,7 @@ CACHE=${CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/linux-page-huge}
 [[ $BUILD == /* ]] || BUILD=$PWD/$BUILD
 [[ $CACHE == /* ]] || CACHE=$PWD/$CACHE
 export BUILD CACHE
+export PATH="$CACHE/tools/bin:$PATH"
 
 # Progress, on stderr: stdout is for results.
 say() {
@@ -27,13 +28,19 @@ die() {
 	exit 1
 }
 
+# writable DIR: DIR is there and can be written to.
+writable() {
+	if ! mkdir -p "$1" 2>/dev/null || [[ ! -w $1 ]]; then
+		die "cannot write to $1; make it writable or choose another place (BUILD, CACHE)."
+	fi
+}
+
 # lock NAME: only one NAME at a time in this checkout, until this script and
 # its children end. A script called by the holder takes it as held.
 lock() {
 	local name=$1 var=LPH_LOCK_${1//[^a-zA-Z0-9]/_} fd
 	[[ ${!var:-} == "$BUILD" ]] && return 0
-	mkdir -p "$BUILD" 2>/dev/null && [[ -w $BUILD ]] ||
-		die "cannot write to $BUILD; make it writable or set BUILD to another directory."
+	writable "$BUILD"
 	command -v flock >/dev/null ||
 		die "flock is missing; install the package util-linux."
 	exec {fd}>>"$BUILD/.$name.lock"
@@ -53,9 +60,46 @@ need_linux_x86() {
 # need_space DIR GB WHAT: refuse early when DIR has less than GB gigabytes free.
 need_space() {
 	local dir=$1 gb=$2 what=$3 free
-	mkdir -p "$dir" 2>/dev/null && [[ -w $dir ]] ||
-		die "cannot write to $dir; make it writable or choose another place (BUILD, CACHE)."
+	writable "$dir"
 	free=$(df -Pk "$dir" | awk 'NR == 2 { print $4 }')
 	((free >= gb * 1024 * 1024)) ||
 		die "$what needs $gb GB in $dir but only $((free / 1024 / 1024)) GB are free; make room or choose another place (BUILD, CACHE)."
+}
+
+# plain_git ARGS: git as it behaves for somebody who has configured nothing,
+# on a repository that the environment does not choose.
+plain_git() {
+	(
+		# shellcheck disable=SC2046 # a list of variable names
+		unset $(git rev-parse --local-env-vars) GIT_EXTERNAL_DIFF GIT_DIFF_OPTS
+		export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
+		export GIT_ATTR_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
+		exec git -c core.attributesFile=/dev/null -c core.excludesFile=/dev/null \
+			-c core.hooksPath=/dev/null -c safe.directory='*' -c gc.auto=0 "$@"
+	)
+}
+
+# series: the patches of the series, one file name a line, checked against
+# patches/. No series file is a series of no patches.
+series() {
+	local names=() name
+	if [[ -e $TOP/series ]]; then
+		mapfile -t names < <(sed -e 's/[[:space:]]*#.*//' -e 's/^[[:space:]]*//' -e 's/[[:space:]]*$//' \
+			-e '/^$/d' "$TOP/series")
+	fi
+	name=$(printf '%s\n' "${names[@]}" | sort | uniq -d | head -n 1)
+	[[ -z $name ]] || die "series names $name twice; remove one of the two lines."
+	for name in "${names[@]}"; do
+		[[ $name != *[[:space:]/]* ]] ||
+			die "series has the line '$name'; write one file name of patches/ a line, without options."
+		[[ -f $TOP/patches/$name ]] ||
+			die "series names $name but patches/$name is not there; restore it or remove the line."
+	done
+	for name in "$TOP"/patches/*.patch; do
+		[[ -e $name ]] || continue
+		name=${name##*/}
+		[[ " ${names[*]} " == *" $name "* ]] ||
+			die "patches/$name is not in series; add a line for it or remove the file."
+	done
+	((${#names[@]} == 0)) || printf '%s\n' "${names[@]}"
 }
