@@ -49,6 +49,19 @@ lock() {
 	export "$var=$BUILD"
 }
 
+# lock_cache: one user of the cache at a time, of all checkouts; waits.
+lock_cache() {
+	[[ ${LPH_CACHE_LOCK:-} == "$CACHE" ]] && return 0
+	local fd
+	writable "$CACHE"
+	exec {fd}>>"$CACHE/.lock"
+	if ! flock -n "$fd"; then
+		say "waiting for another checkout to be done with $CACHE"
+		flock "$fd"
+	fi
+	export LPH_CACHE_LOCK=$CACHE
+}
+
 # need_linux_x86: everything here needs Linux on x86-64.
 need_linux_x86() {
 	[[ $(uname -s) == Linux ]] ||

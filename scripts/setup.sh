@@ -105,11 +105,7 @@ fi
 ((${#todo[@]} > 0)) || [[ -n $need_sparse ]] || exit 0
 
 # Two checkouts may set up at once: one after the other.
-writable "$CACHE"
-if command -v flock >/dev/null; then
-	exec 9>>"$CACHE/.setup.lock"
-	flock 9
-	mapfile -t todo < <(missing)
-fi
+lock_cache
+mapfile -t todo < <(missing)
 ((${#todo[@]} == 0)) || install_packages "${todo[@]}"
 [[ -z $need_sparse ]] || sparse_good || install_sparse
