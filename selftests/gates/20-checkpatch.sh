@@ -1,0 +1,44 @@
+#!/bin/bash
+# checkpatch --strict finds nothing in any patch but what selftests/checkpatch.ignore has.
+# Needs: tree
+set -euo pipefail
+# shellcheck source=selftests/gates/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+ignore=$TOP/selftests/checkpatch.ignore
+bad=0
+mapfile -t patches < <(series_lines)
+cd "$BUILD/linux"
+for patch in "${patches[@]}"; do
+	# The sign-off is left to who sends it. The exit status says less than the
+	# lines do: any finding at all sets it.
+	./scripts/checkpatch.pl --strict --codespell --no-signoff --show-types --terse \
+		"$TOP/patches/$patch" >"$TMPDIR/out" 2>&1 || :
+	grep -q '^total: .* lines checked$' "$TMPDIR/out" || {
+		cat "$TMPDIR/out"
+		die "checkpatch did not finish on $patch; see above."
+	}
+	while IFS= read -r line; do
+		type=$(sed -E 's/^.*: (ERROR|WARNING|CHECK):([A-Z_]+): .*$/\2/' <<<"$line")
+		allowed=
+		while IFS=$'\t' read -r glob what _; do
+			# shellcheck disable=SC2053 # a glob is meant
+			if [[ $patch == $glob && $type == "$what" ]]; then
+				allowed=1
+				printf '%s\t%s\n' "$glob" "$what" >>"$TMPDIR/used"
+			fi
+		done < <(grep -v '^#' "$ignore")
+		[[ $allowed ]] || {
+			printf '%s\n' "$line"
+			bad=1
+		}
+	done < <(grep -E ': (ERROR|WARNING|CHECK):' "$TMPDIR/out")
+done
+touch "$TMPDIR/used"
+while IFS=$'\t' read -r glob what reason; do
+	[[ $reason ]] || { say "checkpatch.ignore: $glob $what has no reason; give one"; bad=1; }
+	grep -qxF "$glob"$'\t'"$what" "$TMPDIR/used" ||
+		{ say "checkpatch.ignore: $glob $what is not needed any more; take it out"; bad=1; }
+done < <(grep -v '^#' "$ignore")
+((!bad))
+echo "${#patches[@]} patches"

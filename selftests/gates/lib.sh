@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# What the gates share; sourced, never run. The caller has set -euo pipefail.
+#
+# test.sh sets: GATE (this gate's name), TREE (tree id of the applied series),
+# STATE (where gates may keep things between runs), TMPDIR (gone afterwards).
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+: "${GATE:?run gates with scripts/test.sh}" "${TREE?}" "${STATE:?}" "${TMPDIR:?}"
+
+# The series, one patch a line, as git am and quilt see it.
+series_lines() {
+	sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$TOP/series"
+}
+
+# Files that the series changes or adds and that match the pathspecs.
+touched() {
+	git -C "$BUILD/linux" diff --name-only --no-renames --diff-filter=d base HEAD -- "$@"
+}
+
+# A tree of the gates' own in $STATE/linux, at COMMIT of build/linux. Files that
+# are the same keep their time, so what was built there stays built.
+own_tree() {
+	local commit
+	commit=$(git -C "$BUILD/linux" rev-parse "$1^{commit}")
+	if ! git -C "$STATE/linux" rev-parse -q --verify HEAD >/dev/null 2>&1; then
+		rm -rf "$STATE/linux"
+		git clone -q --shared --no-checkout "$BUILD/linux" "$STATE/linux"
+	fi
+	git -C "$STATE/linux" fetch -q "$BUILD/linux" "$commit"
+	git -C "$STATE/linux" checkout -q --force --detach "$commit"
+	git -C "$STATE/linux" clean -qfdx
+}
+
+# check_tap FILE: every test in this TAP passed, as many as planned, and each
+# skip is for a reason that selftests/skip.allow has for this gate.
+check_tap() {
+	local bad=0 line reason gate pattern why found
+	prove --merge -Q --exec cat "$1" || bad=1
+	grep -q '^1\.\.[0-9]' "$1" || { say "no plan: the test did not get that far"; bad=1; }
+	while IFS= read -r line; do
+		reason=$(sed -E 's/^.*# *[Ss][Kk][Ii][Pp] *//' <<<"$line")
+		found=
+		while IFS=$'\t' read -r gate pattern why; do
+			[[ ! $gate == "$GATE" || ! $reason =~ ^($pattern)$ ]] || found=$why
+		done < <(grep -v '^#' "$TOP/selftests/skip.allow")
+		if [[ $found ]]; then
+			say "skip allowed: $line"
+		else
+			say "skip not allowed: $line"
+			bad=1
+		fi
+	done < <(grep -iE '^(ok|1\.\.0).*# *skip' "$1")
+	return "$bad"
+}
