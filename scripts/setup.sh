@@ -19,7 +19,7 @@ declare -A packages=(
 	[base]="git ca-certificates xz-utils patch quilt dpkg-dev"
 	[build]="gcc libc6-dev make flex bison bc libelf-dev libssl-dev python3 kmod cpio rsync
 		libcap-dev libnuma-dev liburing-dev"
-	[boot]="qemu-system-x86 busybox-static cpio libcap2-bin"
+	[boot]="qemu-system-x86 busybox-static cpio procps psmisc libcap2-bin"
 	[check]="shellcheck codespell perl ccache gcc make"
 )
 
