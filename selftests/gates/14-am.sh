@@ -8,7 +8,7 @@ set -euo pipefail
 git clone -q --shared --no-checkout "$BUILD/linux" "$TMPDIR/linux"
 cd "$TMPDIR/linux"
 git checkout -q --detach "$(git -C "$BUILD/linux" rev-parse 'base^{commit}')"
-mapfile -t patches < <(series_lines)
+mapfile -t patches < <(series)
 # The command of the README, in a user's own tree.
 git -c user.name=tester -c user.email=tester@localhost am -q --no-3way "${patches[@]/#/$TOP/patches/}" ||
 	die "git am does not apply the series on a pristine tree; see above which patch, and export again."

@@ -5,16 +5,16 @@ set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-tree=$TMPDIR/linux
+dir=$TMPDIR/linux
 export GIT_DIR GIT_INDEX_FILE=$TMPDIR/index
 GIT_DIR=$(git -C "$BUILD/linux" rev-parse --absolute-git-dir)
 git read-tree base
-git checkout-index -a -q --prefix="$tree/"
-cd "$tree"
+git checkout-index -a -q --prefix="$dir/"
+cd "$dir"
 # Both links: with patches alone, quilt series prints nothing and is content.
 ln -s "$TOP/patches" patches
 ln -s "$TOP/series" series
-want=$(series_lines | wc -l)
+want=$(series | wc -l)
 have=$(quilt --quiltrc - series | wc -l)
 ((have == want)) || die "quilt series lists $have patches, the series has $want; check the lines of series."
 quilt --quiltrc - push -a -q --fuzz=0 || die "quilt cannot push the series; see above which patch."
@@ -22,7 +22,7 @@ have=$(quilt --quiltrc - applied | wc -l)
 ((have == want)) || die "quilt applied $have of $want patches; check the lines of series."
 
 rm -rf .pc patches series
-GIT_WORK_TREE=$tree git add -A -f
+GIT_WORK_TREE=$dir git add -A -f
 made=$(git write-tree)
 if [[ $made != "$TREE" ]]; then
 	git diff --stat --summary "$TREE" "$made"

@@ -7,7 +7,7 @@ set -euo pipefail
 
 ignore=$TOP/selftests/checkpatch.ignore
 bad=0
-mapfile -t patches < <(series_lines)
+mapfile -t patches < <(series)
 cd "$BUILD/linux"
 for patch in "${patches[@]}"; do
 	# The sign-off is left to who sends it. The exit status says less than the

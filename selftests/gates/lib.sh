@@ -7,11 +7,6 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 : "${GATE:?run gates with scripts/test.sh}" "${TREE?}" "${STATE:?}" "${TMPDIR:?}"
 
-# The series, one patch a line, as git am and quilt see it.
-series_lines() {
-	sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$TOP/series"
-}
-
 # Files that the series changes or adds and that match the pathspecs.
 touched() {
 	git -C "$BUILD/linux" diff --name-only --no-renames --diff-filter=d base HEAD -- "$@"
@@ -51,4 +46,29 @@ check_tap() {
 		fi
 	done < <(grep -iE '^(ok|1\.\.0).*# *skip' "$1")
 	return "$bad"
+}
+
+# boot_selftest CONFIG COMMAND: build that kernel, run COMMAND where its mm
+# selftests are, and check its TAP and that no counter changed.
+boot_selftest() {
+	local status=0
+	"$TOP/scripts/build.sh" "$1"
+	[[ -x $BUILD/$1/overlay/kselftest/mm/page_huge ]] ||
+		die "the series brings no selftest page_huge; see tools/testing/selftests/mm/Makefile in it."
+	TIMEOUT=${TIMEOUT:-900} "$TOP/scripts/boot.sh" -c "$1" -o "$TOP/selftests/gates/overlay" -- \
+		bash -c "cd /kselftest/mm && /gate/counters.sh $2" >"$TMPDIR/tap" || status=$?
+	cat "$TMPDIR/tap"
+	((status == 0)) ||
+		die "$2 ended with $status on the $1 kernel (99: a counter changed; 120 to 123: see scripts/boot.sh)."
+	check_tap "$TMPDIR/tap"
+}
+
+# hugetlb_list CONFIG: what the tree's own hugetlb tests say on that kernel.
+hugetlb_list() {
+	local status=0
+	TIMEOUT=1500 "$TOP/scripts/boot.sh" -c "$1" -o "$TOP/selftests/gates/overlay" -- \
+		/gate/hugetlb.sh >"$TMPDIR/all" || status=$?
+	cat "$TMPDIR/all" >&2
+	((status == 0)) || die "the tests could not be run: boot.sh ended with $status, its first lines say what that means."
+	grep -v '^| ' "$TMPDIR/all"
 }

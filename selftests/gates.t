@@ -1,0 +1,242 @@
+#!/bin/bash
+# The gates that need no kernel build, on a tiny kernel and a tiny series: each
+# passes on what is right and fails on a planted fault. (w1-sparse and
+# each-patch plant a fault themselves, each time they run.)
+#
+# Environment: BUILD, where a kernel tree is that has checkpatch; CACHE.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+count=0
+
+# green WHAT GATE [TEXT]: in the copy the gate passes, and says TEXT.
+# red WHAT GATE TEXT: it fails, and says TEXT.
+green() { verdict 0 "$@"; }
+red() { verdict 1 "$@"; }
+verdict() {
+	local want=$1 what=$2 gate=$3 text=${4:-} status=0
+	count=$((count + 1))
+	(cd "$copy" && PATH=$copy/bin:$PATH scripts/test.sh "$gate") >"$tmp/out" 2>&1 </dev/null || status=$?
+	cat "$copy/build/test/$gate.log" >>"$tmp/out" 2>/dev/null || :
+	if ((status == want)) && grep -qF -- "$text" "$tmp/out"; then
+		echo "ok $count - $gate: $what"
+	else
+		echo "not ok $count - $gate: $what"
+		echo "# wanted status $want and '$text', got status $status and:"
+		sed 's/^/#   /' "$tmp/out"
+	fi
+}
+
+[[ -f $BUILD/linux/scripts/checkpatch.pl ]] ||
+	die "there is no kernel tree in $BUILD/linux; run scripts/apply.sh first."
+
+# A kernel as small as fetch.sh and checkpatch take one for.
+# shellcheck source=scripts/base.env
+. "$TOP/scripts/base.env"
+kernel=$tmp/kernel
+mkdir -p "$kernel"/{Documentation,arch,include,drivers/char,fs,init,ipc,kernel,lib,mm,scripts}
+touch "$kernel"/{COPYING,CREDITS,Kbuild,Kconfig,README} \
+	"$kernel"/{Documentation,arch,include,fs,init,ipc,kernel,lib}/empty
+IFS=. read -r version patchlevel sublevel <<<"${BASE_VERSION%%-*}"
+printf 'VERSION = %s\nPATCHLEVEL = %s\nSUBLEVEL = %s\nEXTRAVERSION =\n' \
+	"$version" "$patchlevel" "${sublevel:-0}" >"$kernel/Makefile"
+printf 'int huge;\n' >"$kernel/mm/hugetlb.c"
+printf 'ONE THING\nM:\tSomebody <somebody@localhost>\nS:\tMaintained\nF:\tmm/hugetlb.c\n' >"$kernel/MAINTAINERS"
+cp "$BUILD/linux/scripts"/{checkpatch.pl,spelling.txt,const_structs.checkpatch} "$kernel/scripts"
+export GIT_AUTHOR_NAME=tester GIT_AUTHOR_EMAIL=tester@localhost
+export GIT_COMMITTER_NAME=tester GIT_COMMITTER_EMAIL=tester@localhost
+git init -q "$kernel"
+git -C "$kernel" add -A
+git -C "$kernel" commit -qm "tiny kernel"
+
+# A copy of this repository with a series of three patches, made as a developer
+# makes them; then a fresh copy of that for each case.
+tiny=$tmp/tiny
+mkdir -p "$tiny/selftests/gates/soak" "$tiny/patches" "$tiny/bin" "$tmp/cache"
+cp -a "$TOP/scripts" "$tiny"
+cp -a "$TOP/selftests"/{gates,guest} "$tiny/selftests"
+for file in skip.allow checkpatch.ignore; do
+	grep '^#' "$TOP/selftests/$file" >"$tiny/selftests/$file"
+done
+: >"$tiny/series"
+ln -s "$CACHE/tools" "$tmp/cache/tools"
+export LINUX=$kernel CACHE=$tmp/cache
+unset BUILD
+
+quiet() {
+	"$@" >"$tmp/log" 2>&1 || {
+		cat "$tmp/log" >&2
+		die "'$*' failed (above), so the gates cannot be tested."
+	}
+}
+commit() {
+	git -C "$1/build/linux" add -A
+	git -C "$1/build/linux" commit -qm "$2" -m "So that there is something to look at in the test of the gates."
+}
+quiet "$tiny/scripts/apply.sh"
+linux=$tiny/build/linux
+printf '// SPDX-License-Identifier: GPL-2.0\nint tiny;\n' >"$linux/mm/tiny.c"
+sed -i 's/huge/huge_page/' "$linux/mm/hugetlb.c"
+commit "$tiny" "mm: add tiny"
+printf '#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0\ntrue\n' >"$linux/scripts/tiny.sh"
+chmod +x "$linux/scripts/tiny.sh"
+commit "$tiny" "scripts: add tiny.sh"
+printf '\nTINY\nM:\tTester <tester@localhost>\nS:\tMaintained\nF:\tmm/tiny.c\n' >>"$linux/MAINTAINERS"
+commit "$tiny" "MAINTAINERS: add tiny"
+tail -n 4 "$linux/MAINTAINERS" >"$tiny/MAINTAINERS.snippet"
+quiet "$tiny/scripts/export.sh"
+printf '000[12]-*\tFILE_PATH_CHANGES\tMAINTAINERS comes last\n' >>"$tiny/selftests/checkpatch.ignore"
+rm -rf "$tiny/build"
+
+copy=$tmp/copy
+fresh() {
+	rm -rf "$copy"
+	cp -a "$tiny" "$copy"
+}
+first=$(head -n 1 < <(sed '/^#/d; /^$/d' "$tiny/series"))
+
+fresh
+green "a right script" shellcheck
+# shellcheck disable=SC2016 # it is to be found
+printf '\necho $1\n' >>"$copy/scripts/apt.sh"
+red "a variable without quotes" shellcheck SC2086
+fresh
+sed -i 's/^set -euo pipefail$//' "$copy/scripts/export.sh"
+red "a script that goes on after errors" shellcheck "does not say"
+
+fresh
+green "a right series" series "3 patches"
+sed -i "/$first/d" "$copy/series"
+red "a patch that is not in series" series "$first is not in series"
+fresh
+rm "$copy/patches/$first"
+red "a patch that is missing" series "$first is not there"
+fresh
+sed -i 's/^---$/Signed-off-by: Some One <one@localhost>\n---/' "$copy/patches/$first"
+red "a sign-off" series "has a sign-off"
+fresh
+sed -i "s|^So that|In $copy, so that|" "$copy/patches/$first"
+red "a path of this machine" series "a place of this machine"
+fresh
+sed -i 's/tiny.c/huge.c/' "$copy/MAINTAINERS.snippet"
+red "another MAINTAINERS.snippet" series "is not what the series adds"
+fresh
+tac "$copy/series" >"$copy/series.new"
+mv "$copy/series.new" "$copy/series"
+red "another order" series
+
+# For am, round trip and quilt: an apply.sh that gives another tree.
+wrong_apply() {
+	mv "$copy/scripts/apply.sh" "$copy/scripts/right.sh"
+	# shellcheck disable=SC2016 # for that script
+	printf '%s\n' '#!/bin/bash' 'set -euo pipefail' '. "$(dirname "$0")/lib.sh"' '"$TOP/scripts/right.sh" "$@"' \
+		'git -C "$BUILD/linux" rev-parse "base^{tree}" >"$BUILD/linux.tree"' >"$copy/scripts/apply.sh"
+	chmod +x "$copy/scripts/apply.sh"
+}
+
+fresh
+green "a right series" am "3 patches"
+sed -i 's/^-int huge;$/-int hugs;/' "$copy/patches/$first"
+red "a patch that does not apply" am "does not apply"
+fresh
+wrong_apply
+red "an apply.sh that gives another tree" am "one of them is wrong"
+
+fresh
+green "a right series" roundtrip
+sed -i 's/^ mm\/tiny.c    *|/ mm\/tiny.c |/' "$copy/patches/$first"
+red "white space in a patch, edited by hand" roundtrip "changes patches/"
+fresh
+sed -i '1i # a comment that export does not write\n' "$copy/series"
+red "a series that export writes otherwise" roundtrip "changes series"
+
+fresh
+green "a right series" quilt "3 patches"
+quilt=$(command -v quilt)
+# shellcheck disable=SC2016 # for the wrapper
+printf '#!/bin/bash\n%s "$@"; status=$?; [[ " $* " != *" push "* ]] || chmod -x scripts/tiny.sh; exit $status\n' \
+	"$quilt" >"$copy/bin/quilt"
+chmod +x "$copy/bin/quilt"
+red "a mode that gets lost" quilt "mode change 100755 => 100644 scripts/tiny.sh"
+# shellcheck disable=SC2016 # for the wrapper
+printf '#!/bin/bash\n[[ " $* " == *" series "* ]] || exec %s "$@"\n' "$quilt" >"$copy/bin/quilt"
+red "a quilt that sees no series" quilt "quilt series lists 0 patches, the series has 3"
+fresh
+wrong_apply
+red "an apply.sh that gives another tree" quilt "is not git's"
+
+fresh
+green "right patches" checkpatch "3 patches"
+quiet "$copy/scripts/apply.sh"
+printf 'int  tiny_two ;\n' >>"$copy/build/linux/mm/tiny.c"
+commit "$copy" "mm: tiny: have two"
+quiet "$copy/scripts/export.sh"
+red "a blank before a semicolon" checkpatch "WARNING:SPACING"
+printf '0004-*\tSPACING\tit is meant to be seen\n' >>"$copy/selftests/checkpatch.ignore"
+green "an exception with a reason" checkpatch "4 patches"
+printf '0004-*\tSPACING\n' >>"$copy/selftests/checkpatch.ignore"
+red "an exception without a reason" checkpatch "has no reason"
+fresh
+printf '0003-*\tLONG_LINE\tthere was one once\n' >>"$copy/selftests/checkpatch.ignore"
+red "an exception that is not needed" checkpatch "not needed any more"
+
+fresh
+printf 'echo 1..1; echo ok 1\n' >"$copy/selftests/one.t"
+green "a right test" scripts
+printf 'echo 1..1; echo not ok 1\n' >"$copy/selftests/two.t"
+red "a test that fails" scripts "two.t"
+
+# The gates that boot: what the guest would say comes from a file.
+guest() {
+	fresh
+	mkdir -p "$copy/build/default/overlay/kselftest/mm" "$copy/selftests/config"
+	install /dev/null "$copy/build/default/overlay/kselftest/mm/page_huge"
+	chmod +x "$copy/build/default/overlay/kselftest/mm/page_huge"
+	printf '#!/bin/bash\n' >"$copy/scripts/build.sh"
+	printf '#!/bin/bash\ncat "%s/said"\nexit %d\n' "$copy" "$1" >"$copy/scripts/boot.sh"
+	touch "$copy/selftests"/splat.{deny,allow}
+	mkdir -p "$copy/selftests/expected"
+	shift
+	printf '%s\n' "$@" >"$copy/said"
+}
+guest 0 "TAP version 13" 1..2 "ok 1 one" "ok 2 two"
+green "all tests pass" boot-default
+guest 1 "TAP version 13" 1..2 "ok 1 one" "not ok 2 two"
+red "a test that fails" boot-default "ended with 1"
+guest 0 "TAP version 13" 1..2 "ok 1 one" "not ok 2 two"
+red "a test that fails, with status 0" boot-default "Failed test:  2"
+guest 0 "TAP version 13" 1..3 "ok 1 one" "ok 2 two"
+red "fewer tests than planned" boot-default "Bad plan"
+guest 0 "TAP version 13" "ok 1 one"
+red "no plan" boot-default "no plan"
+guest 0
+red "no tests" boot-default "no plan"
+guest 99 "TAP version 13" 1..1 "ok 1 one"
+red "a counter that changed" boot-default "a counter changed"
+guest 123 "TAP version 13" 1..1 "ok 1 one"
+red "a splat" boot-default "ended with 123"
+guest 0 "TAP version 13" 1..2 "ok 1 one" "ok 2 two # SKIP no pages"
+red "a skip for a reason that is not on the list" boot-default "skip not allowed"
+printf 'boot-default\tno pages\tthere are none\n' >>"$copy/selftests/skip.allow"
+green "a skip for a reason that is" boot-default "skip allowed"
+guest 0 "TAP version 13" "1..0 # SKIP no device"
+red "a suite that skips itself" boot-default "skip not allowed"
+guest 0 "TAP version 13" 1..1 "ok 1 one"
+rm "$copy/build/default/overlay/kselftest/mm/page_huge"
+red "a series without the selftest" boot-default "brings no selftest"
+
+guest 0 "one: pass" "| anything" "one: ok a" "two: skip"
+printf '# written\none: pass\none: ok a\ntwo: skip\n' >"$copy/selftests/expected/hugetlb-unpatched.txt"
+green "the same as without the series" hugetlb "two: skip"
+printf 'one: fail 1\none: not ok a\ntwo: skip\n' >"$copy/said"
+red "a test that fails with the series only" hugetlb "+one: not ok a"
+printf 'one: pass\none: ok a\n' >"$copy/said"
+red "a test that is gone" hugetlb "-two: skip"
+guest 122 "one: pass"
+printf 'one: pass\n' >"$copy/selftests/expected/hugetlb-unpatched.txt"
+red "a guest that hangs" hugetlb "ended with 122"
+
+echo "1..$count"

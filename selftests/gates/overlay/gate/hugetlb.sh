@@ -1,0 +1,66 @@
+#!/bin/bash
+# hugetlb.sh: run the tree's own tests of hugetlb in the guest, one by one, and
+# print a line for each program and for each test in it: what it said, without
+# the addresses, times and counts that differ from run to run. Their output as
+# it is comes on lines that begin with "| ".
+#
+# PROGRAMS   lines of PROGRAM ARGS; default: those below
+# LIMIT      seconds for each (default: 120)
+set -euo pipefail
+cd /kselftest/mm
+
+# As run_vmtests.sh runs them (hugetlb, with the destructive ones), then the
+# hugetlb parts of its other categories.
+programs=${PROGRAMS:-./hugetlb-mmap
+./hugetlb-shm
+./hugetlb-mremap
+./hugetlb-madvise
+./hugetlb_dio
+./hugetlb_fault_after_madv
+./hugetlb_madv_vs_map
+./thuge-gen
+./charge_reserved_hugetlb.sh -cgroup-v2
+./hugetlb_reparenting_test.sh -cgroup-v2
+./map_fixed_noreplace
+./map_populate
+./uffd-stress hugetlb 128 32
+./uffd-stress hugetlb-private 128 32
+./gup_longterm
+./cow
+./pagemap_ioctl
+./madv_populate
+./hugetlb-soft-offline
+./hugetlb-read-hwpoison}
+
+# Every program finds the same pools.
+pools() {
+	local pool
+	for pool in /sys/kernel/mm/hugepages/hugepages-*; do
+		[[ $(<"$pool/nr_overcommit_hugepages") == 0 ]] || echo 0 >"$pool/nr_overcommit_hugepages"
+		[[ $pool != *-2048kB || $(<"$pool/nr_hugepages") == 128 ]] || echo 128 >"$pool/nr_hugepages"
+	done
+}
+
+while read -r program args; do
+	pools
+	name=${program#./}${args:+ $args}
+	# On the console too, or a splat there would be nobody's.
+	printf '<5>%s\n' "$name" >/dev/kmsg
+	start=$SECONDS
+	status=0
+	# shellcheck disable=SC2086 # the arguments are words
+	timeout -k 5 "${LIMIT:-120}" "$program" $args >/tmp/out 2>&1 </dev/null || status=$?
+	sed 's/^/| /' /tmp/out
+	printf '| %s: status %d after %d s\n' "$name" "$status" "$((SECONDS - start))"
+	case $status in
+	0) result=pass ;;
+	4) result=skip ;;
+	124 | 137) result="no end" ;;
+	*) result="fail $status" ;;
+	esac
+	# The tests in it, when it speaks TAP.
+	printf '%s: %s\n' "$name" "$result"
+	sed -nE "s/^(ok|not ok) [0-9]+ *-? *(.*)$/\1 \2/p" /tmp/out |
+		sed -E 's/0x[0-9a-f]+/ADDRESS/g; s/[[:space:]]+$//' | LC_ALL=C sort -u |
+		sed "s|^|$name: |"
+done <<<"$programs"
