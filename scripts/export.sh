@@ -103,7 +103,8 @@ mkdir "$scratch/patches"
 	--zero-commit --no-signature --no-numbered --abbrev=12 --no-renames --diff-algorithm=myers \
 	--no-signoff --no-thread --no-cover-letter --no-attach --no-base \
 	-o "$scratch/patches" "$base..$head")
-mapfile -t patches < <(compgen -G "$scratch/patches/*.patch")
+shopt -s nullglob
+patches=("$scratch"/patches/*.patch)
 same_commits
 
 state=$(series_state "$base" 2>/dev/null) || state=broken
@@ -124,7 +125,7 @@ put() {
 changed=
 gone=()
 for patch in "$TOP"/patches/*.patch; do
-	[[ ! -e $patch || -e $scratch/patches/${patch##*/} ]] || gone+=("$patch")
+	[[ -e $scratch/patches/${patch##*/} ]] || gone+=("$patch")
 done
 for patch in "${patches[@]}"; do
 	cmp -s "$patch" "$TOP/patches/${patch##*/}" || changed=1
