@@ -77,7 +77,7 @@ base_from() {
 			[[ $(plain_git --git-dir="$base_repo" rev-parse refs/heads/base) != "$base" ]]; then
 			need_space "$BUILD" 1 "a copy of the base commit"
 			say "[1/3] copying the base commit from $source"
-			plain_git --git-dir="$base_repo" fetch -q --no-tags --depth 1 "file://$source" HEAD
+			plain_git --git-dir="$base_repo" -c fetch.unpackLimit=1 fetch -q --no-tags --depth 1 "file://$source" HEAD
 			plain_git --git-dir="$base_repo" update-ref refs/heads/base "$base"
 		fi
 	else

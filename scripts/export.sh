@@ -23,9 +23,13 @@ new_series() {
 		/^[[:space:]]*(#|$)/ { held = held $0 "\n"; next }
 		{
 			name = $0
-			sub(/^[[:space:]]+/, "", name)
-			sub(/[[:space:]]*#.*/, "", name)
-			sub(/[[:space:]]+$/, "", name)
+			if (match(name, /[[:space:]]*#.*/)) {
+				tail = substr(name, RSTART)
+				name = substr(name, 1, RSTART - 1)
+			} else
+				tail = ""
+			gsub(/[[:space:]]/, "", name)
+			tails[slug(name)] = tail
 			old[++m] = slug(name)
 			was[slug(name)] = 1
 			comment[m] = held
@@ -47,7 +51,7 @@ new_series() {
 				carry = ""
 			}
 			for (i = 1; i <= n; i++)
-				printf "%s%s\n", text[i], names[i]
+				printf "%s%s%s\n", text[i], names[i], tails[slug(names[i])]
 			printf "%s%s", carry, held
 		}' "$2" "$1"
 }
