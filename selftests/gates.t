@@ -39,11 +39,15 @@ verdict() {
 kernel=$tmp/kernel
 mkdir -p "$kernel"/{Documentation,arch,include,drivers/char,fs,init,ipc,kernel,lib,mm,scripts}
 touch "$kernel"/{COPYING,CREDITS,Kbuild,Kconfig,README} \
-	"$kernel"/{Documentation,arch,include,fs,init,ipc,kernel,lib}/empty
+	"$kernel"/{arch,drivers/char,include,fs,init,ipc,kernel,lib}/empty
+# So many that git keeps them in a pack, as it does a kernel's.
+for n in {1..120}; do
+	echo "$n" >"$kernel/Documentation/$n"
+done
 IFS=. read -r version patchlevel sublevel <<<"${BASE_VERSION%%-*}"
 printf 'VERSION = %s\nPATCHLEVEL = %s\nSUBLEVEL = %s\nEXTRAVERSION =\n' \
 	"$version" "$patchlevel" "${sublevel:-0}" >"$kernel/Makefile"
-printf 'int huge;\n' >"$kernel/mm/hugetlb.c"
+printf '// SPDX-License-Identifier: GPL-2.0\nint huge;\n' >"$kernel/mm/hugetlb.c"
 printf 'ONE THING\nM:\tSomebody <somebody@localhost>\nS:\tMaintained\nF:\tmm/hugetlb.c\n' >"$kernel/MAINTAINERS"
 cp "$BUILD/linux/scripts"/{checkpatch.pl,spelling.txt,const_structs.checkpatch} "$kernel/scripts"
 export GIT_AUTHOR_NAME=tester GIT_AUTHOR_EMAIL=tester@localhost
@@ -56,7 +60,7 @@ git -C "$kernel" commit -qm "tiny kernel"
 # makes them; then a fresh copy of that for each case.
 tiny=$tmp/tiny
 mkdir -p "$tiny/selftests/gates/soak" "$tiny/patches" "$tiny/bin" "$tmp/cache"
-cp -a "$TOP/scripts" "$tiny"
+cp -a "$TOP/.ci" "$TOP/scripts" "$tiny"
 cp -a "$TOP/selftests"/{gates,guest} "$tiny/selftests"
 for file in skip.allow checkpatch.ignore; do
 	grep '^#' "$TOP/selftests/$file" >"$tiny/selftests/$file"
@@ -101,7 +105,7 @@ first=$(head -n 1 < <(sed '/^#/d; /^$/d' "$tiny/series"))
 fresh
 green "a right script" shellcheck
 # shellcheck disable=SC2016 # it is to be found
-printf '\necho $1\n' >>"$copy/scripts/apt.sh"
+printf '\nunquoted() {\n\techo $1\n}\n' >>"$copy/scripts/apt.sh"
 red "a variable without quotes" shellcheck SC2086
 fresh
 sed -i 's/^set -euo pipefail$//' "$copy/scripts/export.sh"
@@ -150,7 +154,7 @@ green "a right series" roundtrip
 sed -i 's/^ mm\/tiny.c    *|/ mm\/tiny.c |/' "$copy/patches/$first"
 red "white space in a patch, edited by hand" roundtrip "changes patches/"
 fresh
-sed -i '1i # a comment that export does not write\n' "$copy/series"
+sed -i 's/$/ /' "$copy/series"
 red "a series that export writes otherwise" roundtrip "changes series"
 
 fresh

@@ -8,16 +8,18 @@ set -euo pipefail
 ignore=$TOP/selftests/checkpatch.ignore
 bad=0
 mapfile -t patches < <(series)
+dictionary=$(dpkg -L codespell | grep '/data/dictionary.txt$') ||
+	die "codespell's dictionary is missing; install the package codespell."
 cd "$BUILD/linux"
 for patch in "${patches[@]}"; do
-	# The sign-off is left to who sends it. The exit status says less than the
-	# lines do: any finding at all sets it.
-	./scripts/checkpatch.pl --strict --codespell --no-signoff --show-types --terse \
-		"$TOP/patches/$patch" >"$TMPDIR/out" 2>&1 || :
-	grep -q '^total: .* lines checked$' "$TMPDIR/out" || {
+	# The sign-off is left to who sends it.
+	if ! ./scripts/checkpatch.pl --strict --codespell --codespellfile="$dictionary" --no-signoff \
+		--show-types --terse "$TOP/patches/$patch" >"$TMPDIR/out" 2>&1 &&
+		! grep -q '^total: .* lines checked$' "$TMPDIR/out"; then
 		cat "$TMPDIR/out"
 		die "checkpatch did not finish on $patch; see above."
-	}
+	fi
+	! grep 'No codespell typos' "$TMPDIR/out" || die "checkpatch has no dictionary; install the package codespell."
 	while IFS= read -r line; do
 		type=$(sed -E 's/^.*: (ERROR|WARNING|CHECK):([A-Z_]+): .*$/\2/' <<<"$line")
 		allowed=
