@@ -86,7 +86,8 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# The guest's root: busybox, bash, setpriv and their libraries from this machine.
+# The guest's root: busybox, and what the kernel's selftests need and busybox
+# has not, or not in full, all from this machine.
 root=$tmp/root
 mkdir -p "$root"/{bin,sbin,usr/bin,usr/sbin,etc,root,home,proc,sys,dev,tmp,run,mnt,var/tmp,lib64}
 chmod 1777 "$root/tmp" "$root/var/tmp"
@@ -95,9 +96,9 @@ cp "$busybox" "$root/bin/busybox"
 "$busybox" --list-full | while read -r applet; do
 	[[ $applet == bin/busybox ]] || ln -sf /bin/busybox "$root/$applet"
 done
-for program in bash setpriv; do
-	rm -f "$root/bin/$program" "$root/usr/bin/$program"
-	cp -L "$(command -v "$program")" "$root/bin/$program"
+for program in bash setpriv tr ps pgrep killall; do
+	rm -f "$root"/{bin,usr/bin}/"$program"
+	cp -L "$(type -P "$program")" "$root/bin/$program" || fail "$program is missing; run scripts/setup.sh boot."
 	ldd "$root/bin/$program" | grep -o '/[^ ]*\.so[^ ]*' | while read -r lib; do
 		[[ -e $root$lib ]] || install -D "$(readlink -f "$lib")" "$root$lib"
 	done
@@ -161,8 +162,12 @@ for ((node = 0; node < nodes; node++)); do
 done
 
 append="console=ttyS0 panic=-1"
-[[ ${KERNEL_ARGS:-} == *hugepages* ]] ||
-	append+=" default_hugepagesz=2M hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=128"
+if [[ ${KERNEL_ARGS:-} != *hugepages* ]]; then
+	append+=" default_hugepagesz=2M hugepagesz=2M hugepages=128 hugepagesz=1G"
+	# kmemleak takes the 1 GiB pages of boot time for data and reads through
+	# them at each scan, half a minute: init allocates them later.
+	[[ $config == debug ]] && append+=" GIGANTIC=2" || append+=" hugepages=2"
+fi
 append+=" ${KERNEL_ARGS:-}"
 qemu+=(-kernel "$out/arch/x86/boot/bzImage" -initrd "$tmp/initrd" -append "$append")
 

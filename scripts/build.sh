@@ -44,6 +44,7 @@ need_space "$BUILD" 3 "building a kernel"
 # Builds on two machines, and today and tomorrow, give the same bytes.
 export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=builder \
 	KBUILD_BUILD_HOST=builder LC_ALL=C
+unset -v ARCH CROSS_COMPILE LLVM KBUILD_OUTPUT MAKEFLAGS O
 cc=gcc
 if command -v ccache >/dev/null; then
 	cc="ccache gcc"
@@ -86,7 +87,7 @@ run() {
 }
 
 mk() {
-	make -C "$linux" O="$out" ARCH=x86 CC="$cc" -j"$jobs" "$@"
+	make -C "$linux" O="$out" ARCH=x86 LOCALVERSION= CC="$cc" -j"$jobs" "$@"
 }
 
 mkdir -p "$out"

@@ -23,10 +23,9 @@ step() {
 step 1/5 "installing what is missing"
 "$TOP/scripts/setup.sh" base build boot
 step 2/5 "getting the kernel"
-LINUX=$("$TOP/scripts/fetch.sh")
-export LINUX
+source=$("$TOP/scripts/fetch.sh")
 step 3/5 "applying the series"
-"$TOP/scripts/apply.sh"
+"$TOP/scripts/apply.sh" "$source"
 step 4/5 "building"
 "$TOP/scripts/build.sh"
 step 5/5 "booting it in QEMU"
