@@ -16,15 +16,24 @@ set -euo pipefail
 # shellcheck source=scripts/tree.sh
 . "$TOP/scripts/tree.sh"
 
-# import REPO DIR [-f]: commit the files of DIR to REPO, a bare repository. The
-# same files give the same commit everywhere.
+# Debian's .gitignore hides every file that git does not know yet, and git add
+# in build/linux would pass over new ones. On stdin and stdout: without that.
+unhide() {
+	sed -e '\,^/\*$,d' -e '\,^!/debian/$,d'
+}
+
+# import REPO DIR: commit the files of DIR, a clean tree, to REPO, a bare
+# repository. The same files give the same commit everywhere.
 import() {
 	local repo=$1 dir=$2 id
-	shift 2
 	rm -f "$repo/index.lock"
 	# Straight into a pack, not into 90,000 files.
 	plain_git --git-dir="$repo" --work-tree="$dir" -c core.bigFileThreshold=1 \
-		-c core.compression=1 -c core.autocrlf=false -c advice.addEmbeddedRepo=false add -A "$@" .
+		-c core.compression=1 -c core.autocrlf=false -c advice.addEmbeddedRepo=false add -A -f .
+	if [[ -f $dir/.gitignore ]]; then
+		id=$(unhide <"$dir/.gitignore" | plain_git --git-dir="$repo" hash-object -w --stdin)
+		plain_git --git-dir="$repo" update-index --cacheinfo "100644,$id,.gitignore"
+	fi
 	id=$(plain_git --git-dir="$repo" write-tree)
 	id=$(GIT_AUTHOR_NAME=linux-page-huge GIT_AUTHOR_EMAIL=base@localhost \
 		GIT_COMMITTER_NAME=linux-page-huge GIT_COMMITTER_EMAIL=base@localhost \
@@ -56,7 +65,11 @@ base_from() {
 			scratch_base=$CACHE/tmp.base
 			rm -rf "$scratch_base"
 			plain_git init -q --bare "$scratch_base"
-			import "$scratch_base" "$new" -f
+			if [[ -f $new/.gitignore ]]; then
+				unhide <"$new/.gitignore" >"$new/.gitignore.new"
+				mv "$new/.gitignore.new" "$new/.gitignore"
+			fi
+			import "$scratch_base" "$new"
 			mv "$scratch_base/index" "$BUILD/.base.index"
 			mv "$scratch_base" "$base_repo"
 		fi
@@ -81,6 +94,8 @@ base_from() {
 			plain_git --git-dir="$base_repo" update-ref refs/heads/base "$base"
 		fi
 	else
+		[[ ! -e $source/.config && ! -e $source/vmlinux ]] ||
+			die "$source was built in; run make mrproper there, or give a git tree."
 		need_space "$BUILD" 1 "a copy of the base kernel"
 		say "[1/3] importing $source into git"
 		import "$base_repo" "$source"
@@ -183,6 +198,7 @@ objects() {
 
 say "[3/3] writing $tree"
 if [[ -e $tree ]]; then
+	lock build # not under a running one
 	objects "$tree"
 	echo "$commit" >"$applied.next"
 	plain_git -C "$tree" checkout -q -B series "$commit" ||

@@ -177,8 +177,13 @@ from_debian() {
 
 from_git() {
 	say "fetch: cloning $BASE_TAG of $LINUX_GIT_URL (300 MB)"
-	if GIT_TERMINAL_PROMPT=0 git clone --bare --depth 1 --branch "$BASE_TAG" \
-		"$LINUX_GIT_URL" "$tmp/clone" >&2 2>"$tmp/clone.log"; then
+	# With the user's own configuration: it may know a proxy.
+	if (
+		# shellcheck disable=SC2046 # a list of variable names
+		unset $(git rev-parse --local-env-vars)
+		GIT_TERMINAL_PROMPT=0 git clone --bare --depth 1 --branch "$BASE_TAG" \
+			"$LINUX_GIT_URL" "$tmp/clone"
+	) >&2 2>"$tmp/clone.log"; then
 		mv "$tmp/clone" "$clone"
 	else
 		why+=("git clone: $(grep -E '^(fatal|error):' "$tmp/clone.log" | tail -n 1)")

@@ -187,6 +187,15 @@ flock 8
 refuses "two runs at once" "another apply-or-export is running in this checkout" "$apply"
 exec 8>&-
 
+sed -i 's/^+char: three/+char: 3/' "$repo/patches/0003-char-three.patch"
+exec 8>>"$BUILD/.build.lock"
+flock 8
+refuses "while the tree is being built" "another build is running in this checkout" "$apply"
+exec 8>&-
+cp "$T/patches/"* "$repo/patches/"
+ok "nothing was done" "$apply"
+like "nothing is to be done" "$err" "is up to date"
+
 ### an unpacked tree
 mkdir "$T/unpacked"
 git -C "$LINUX" archive HEAD | tar -x -C "$T/unpacked"
