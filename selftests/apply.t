@@ -13,7 +13,7 @@ tree=$BUILD/linux
 export LINUX=$T/kernel
 fake_kernel "$LINUX"
 
-# edit FILE N TEXT: the line N of FILE, in the kernel at $1.
+# commit DIR FILE LINE SUBJECT: a commit that makes that line the subject.
 commit() {
 	local dir=$1 file=$2 line=$3 subject=$4
 	sed -i "${line}s/.*/$subject/" "$dir/$file"

@@ -55,7 +55,8 @@ publish() {
 	(cd "$archive" && dpkg-scanpackages -m pool 2>/dev/null) >"$dists/main/binary-$arch/Packages"
 	{
 		printf 'Suite: %s\nCodename: %s\nComponents: main\nArchitectures: %s\n' "$1" "$1" "$arch"
-		printf 'Date: %s\nSHA256:\n' "$(date -uR)"
+		# a mirror that lags: expired, but signed
+		printf 'Date: %s\nValid-Until: %s\nSHA256:\n' "$(date -uR -d '9 days ago')" "$(date -uR -d yesterday)"
 		(cd "$dists" && for file in main/binary-*/Packages; do
 			echo " $(sha256sum "$file" | cut -d ' ' -f 1) $(stat -c %s "$file") $file"
 		done)
@@ -69,7 +70,7 @@ pin() {
 		-e "s/^BASE_DEB_SHA256=.*/BASE_DEB_SHA256=$2/" "$repo/scripts/base.env"
 }
 
-# empty: nothing half made is left in the cache.
+# leftovers: what is in the cache.
 leftovers() {
 	find "$CACHE" -mindepth 1 -maxdepth 1 ! -name .lock -printf '%f\n' | sort | tr '\n' ' '
 }
