@@ -18,6 +18,8 @@ archive=$T/archive
 cat >"$APT_CONFIG" <<END
 Dir::Etc::sourcelist "$T/machine.list";
 Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::parts "/dev/null";
+Dir::Etc::main "/dev/null";
 END
 echo "deb file:$archive trixie main" >"$T/machine.list"
 chmod 755 "$T"
