@@ -7,7 +7,9 @@ set -euo pipefail
 
 git clone -q --shared --no-checkout "$BUILD/linux" "$TMPDIR/linux"
 cd "$TMPDIR/linux"
-git checkout -q --detach "$(git -C "$BUILD/linux" rev-parse 'base^{commit}')"
+# The index is the pristine tree; git am takes the files that it needs from it.
+git update-ref --no-deref HEAD "$(git -C "$BUILD/linux" rev-parse 'base^{commit}')"
+git read-tree HEAD
 mapfile -t patches < <(series)
 # The command of the README, in a user's own tree.
 git -c user.name=tester -c user.email=tester@localhost am -q --no-3way "${patches[@]/#/$TOP/patches/}" ||

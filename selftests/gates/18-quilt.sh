@@ -9,7 +9,10 @@ dir=$TMPDIR/linux
 export GIT_DIR GIT_INDEX_FILE=$TMPDIR/index
 GIT_DIR=$(git -C "$BUILD/linux" rev-parse --absolute-git-dir)
 git read-tree base
-git checkout-index -a -q --prefix="$dir/"
+# Of the tree the files that the patches name; what else they make is found.
+mkdir "$dir"
+series | sed "s|^|$TOP/patches/|" | xargs -d '\n' sed -n 's|^diff --git a/.* b/||p' | sort -u >"$TMPDIR/named"
+xargs -d '\n' git ls-files -- <"$TMPDIR/named" | git checkout-index -q --prefix="$dir/" --stdin
 cd "$dir"
 # Both links: with patches alone, quilt series prints nothing and is content.
 ln -s "$TOP/patches" patches
@@ -22,7 +25,8 @@ have=$(quilt --quiltrc - applied | wc -l)
 ((have == want)) || die "quilt applied $have of $want patches; check the lines of series."
 
 rm -rf .pc patches series
-GIT_WORK_TREE=$dir git add -A -f
+find . ! -type d -printf '%P\n' | sort -u - "$TMPDIR/named" |
+	GIT_WORK_TREE=$dir git update-index --add --remove --stdin
 made=$(git write-tree)
 if [[ $made != "$TREE" ]]; then
 	git diff --stat --summary "$TREE" "$made"
