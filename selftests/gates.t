@@ -191,7 +191,11 @@ fresh
 printf 'echo 1..1; echo ok 1\n' >"$copy/selftests/one.t"
 green "a right test" scripts
 printf 'echo 1..1; echo not ok 1\n' >"$copy/selftests/two.t"
-red "a test that fails" scripts "two.t"
+red "a test that fails" scripts "two.t failed"
+printf 'echo 1..1; echo ok 1; exit 3\n' >"$copy/selftests/two.t"
+red "a test that ends with a status" scripts "its status is 3"
+printf 'echo "1..1"; echo "ok 1 # SKIP no time"\n' >"$copy/selftests/two.t"
+red "a test that skips what it may not" scripts "skip not allowed"
 
 # The gates that boot: what the guest would say comes from a file.
 guest() {

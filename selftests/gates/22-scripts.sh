@@ -1,5 +1,5 @@
 #!/bin/bash
-# The tests of the scripts and of the gates themselves, with planted faults.
+# The tests of the scripts and of the gates themselves, with planted faults, pass.
 # Needs: tree
 # Green: scripts selftests series
 set -euo pipefail
@@ -7,7 +7,6 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$TOP"
-# Those that boot a kernel are the gate "detect".
-mapfile -t tests < <(find selftests -maxdepth 1 -name '*.t' ! -name 'boot*.t' ! -name 'build*.t' ! -name 'run*.t' | sort)
-((${#tests[@]})) || die "there are no tests in selftests; is $TOP the repository?"
-prove --exec bash "${tests[@]}"
+# Those that need a kernel are the gate "detect".
+mapfile -t tests < <(find selftests -maxdepth 1 -name '*.t' ! -name 'boot*.t' ! -name 'build.t' | sort)
+run_tests ${tests[@]+"${tests[@]}"}

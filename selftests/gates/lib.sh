@@ -74,3 +74,22 @@ hugetlb_list() {
 	((status == 0)) || die "the tests could not be run: boot.sh ended with $status, its first lines say what that means."
 	grep -v '^| ' "$TMPDIR/all"
 }
+
+# run_tests FILE...: tests of this repository, each with all of its output when
+# it fails.
+run_tests() {
+	local bad=0 file status
+	(($#)) || die "there are no tests to run; is $TOP the repository?"
+	for file; do
+		status=0
+		say "$file"
+		bash "$file" >"$TMPDIR/tap" 2>"$TMPDIR/err" || status=$?
+		if ! check_tap "$TMPDIR/tap" || ((status)); then
+			bad=1
+			grep -v '^ok' "$TMPDIR/tap" || :
+			cat "$TMPDIR/err"
+			say "$file failed, its status is $status"
+		fi
+	done
+	return "$bad"
+}

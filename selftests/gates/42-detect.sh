@@ -1,0 +1,11 @@
+#!/bin/bash
+# build.sh and boot.sh tell right from wrong: a deliberate panic, hang, WARN, KASAN report and leak are seen.
+# Green: scripts selftests/build.t selftests/boot.t selftests/boot-debug.t selftests/lib.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow
+set -euo pipefail
+# shellcheck source=selftests/gates/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+"$TOP/scripts/build.sh" default
+"$TOP/scripts/build.sh" debug
+cd "$TOP"
+run_tests selftests/build.t selftests/boot.t selftests/boot-debug.t
