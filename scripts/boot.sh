@@ -168,6 +168,8 @@ if [[ ${KERNEL_ARGS:-} != *hugepages* ]]; then
 	# them at each scan, half a minute: init allocates them later.
 	[[ $config == debug ]] && append+=" GIGANTIC=2" || append+=" hugepages=2"
 fi
+# An emulated processor may wait long for a real one: that is no stall.
+[[ $accel == kvm ]] || append+=" rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30"
 append+=" ${KERNEL_ARGS:-}"
 qemu+=(-kernel "$out/arch/x86/boot/bzImage" -initrd "$tmp/initrd" -append "$append")
 

@@ -73,10 +73,19 @@ if [[ -f $out/tree && $(<"$out/tree") == "$stamp" && -f $out/arch/x86/boot/bzIma
 	exit 0
 fi
 
+# run WHAT CMD...: CMD ends at its first error, which is shown.
 run() {
-	local what=$1
+	local what=$1 status
 	shift
-	"$@" >"$tmp/log" 2>&1 || {
+	# Not with ||, which would make a function go on after an error.
+	set +e
+	(
+		set -e
+		"$@"
+	) >"$tmp/log" 2>&1
+	status=$?
+	set -e
+	((status == 0)) || {
 		grep -E -i -m 20 'error|warning|undefined|No space' "$tmp/log" >&2 || tail -n 20 "$tmp/log" >&2
 		mv "$tmp/log" "$BUILD/$config.failed.log"
 		if grep -q "No space left on device" "$BUILD/$config.failed.log"; then
@@ -152,9 +161,10 @@ overlay() {
 	local root=$tmp/overlay lib
 	mkdir -p "$root"
 	cp -a "$ksft/install" "$root/kselftest"
-	# The libraries that the tests were linked with.
+	# The libraries that the tests were linked with, and the one that the C
+	# library loads itself when a thread is cancelled.
 	find "$root/kselftest" -type f -perm /111 ! -name '*.*' -exec ldd {} + 2>/dev/null |
-		grep -o '/[^ ]*\.so[^ ]*' | sort -u >"$tmp/libs" || :
+		grep -o '/[^ ]*\.so[^ ]*' | sed 'p; s/libc\.so.*/libgcc_s.so.1/' | sort -u >"$tmp/libs" || :
 	while read -r lib; do
 		install -D "$(readlink -f "$lib")" "$root$lib"
 	done <"$tmp/libs"
