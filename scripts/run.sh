@@ -50,7 +50,7 @@ status=0
 # shellcheck disable=SC2016 # the guest's shell expands it
 "$TOP/scripts/boot.sh" -- bash -c '
 	status=0
-	for device in /dev/page-huge-2048kB /dev/page-huge-1048576kB; do
+	for device in /dev/page-huge /dev/page-huge-1048576kB; do
 		echo "== $device =="
 		"$0" "$device" || status=1
 		echo
