@@ -2,16 +2,13 @@
 # hugetlb.sh: run the tree's own tests of hugetlb in the guest, one by one, and
 # print a line for each program and for each test in it: what it said. Their
 # output as it is comes on lines that begin with "| ".
-#
-# PROGRAMS   lines of PROGRAM ARGS; default: those below
-# LIMIT      seconds for each (default: 300)
 set -euo pipefail
 cd /kselftest/mm
 
 # As run_vmtests.sh runs them: its category hugetlb with the destructive ones,
 # and of the others what is about hugetlb and is done in a minute (cow and
 # gup_longterm are not, without hardware to run on).
-programs=${PROGRAMS:-./hugetlb-mmap
+programs="./hugetlb-mmap
 ./hugetlb-shm
 ./hugetlb-mremap
 ./hugetlb-madvise
@@ -24,7 +21,7 @@ programs=${PROGRAMS:-./hugetlb-mmap
 ./uffd-stress hugetlb 128 32
 ./uffd-stress hugetlb-private 128 32
 ./hugetlb-soft-offline
-./hugetlb-read-hwpoison}
+./hugetlb-read-hwpoison"
 
 # Every program finds the same pools.
 pools() {
@@ -43,7 +40,7 @@ while read -r program args; do
 	start=$SECONDS
 	status=0
 	# shellcheck disable=SC2086 # the arguments are words
-	timeout -k 5 "${LIMIT:-300}" "$program" $args >/tmp/out 2>&1 </dev/null || status=$?
+	timeout -k 5 300 "$program" $args >/tmp/out 2>&1 </dev/null || status=$?
 	sed 's/^/| /' /tmp/out
 	printf '| %s: status %d after %d s\n' "$name" "$status" "$((SECONDS - start))"
 	case $status in
