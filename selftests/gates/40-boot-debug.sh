@@ -5,4 +5,6 @@ set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-boot_selftest debug ./page_huge
+for test in ./page_huge ./page_huge_ops ./page_huge_gup; do
+	boot_selftest debug "$test"
+done
