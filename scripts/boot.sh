@@ -149,7 +149,12 @@ accelerate() {
 	cat "$seen"
 }
 accel=$(accelerate)
-qemu+=(-accel "$accel$([[ $accel == kvm ]] || echo ,thread=multi)" -cpu max -m "$mem")
+# Emulated, a processor with fast string instructions clears memory byte by byte.
+if [[ $accel == kvm ]]; then
+	qemu+=(-accel kvm -cpu max -m "$mem")
+else
+	qemu+=(-accel tcg,thread=multi -cpu max,-erms,-fsrm -m "$mem")
+fi
 
 # Memory and processors in equal parts. A processor is a socket: two of one
 # socket on different nodes make the kernel warn.
