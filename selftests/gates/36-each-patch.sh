@@ -1,5 +1,5 @@
 #!/bin/bash
-# Each patch builds, with those before it: default kernel and selftests; at the end as a module too.
+# Each patch builds, with those before it: default kernel and selftests.
 # Green: series scripts/lib.sh scripts/build.sh selftests/config selftests/gates/lib.sh
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
