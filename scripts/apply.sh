@@ -7,7 +7,7 @@
 #
 #   scripts/apply.sh [SOURCE]
 #
-# SOURCE: a tarball or tree to use in place of what fetch.sh finds.
+# SOURCE: what fetch.sh has printed, not to ask it again.
 #
 # Environment: BUILD, CACHE; LINUX and what else fetch.sh reads.
 set -euo pipefail
@@ -174,6 +174,8 @@ rm -rf "$scratch" "$new" "$BUILD/.base.index"
 [[ ! -e $tree ]] || keep_own_work
 source=${1:-}
 [[ -n $source ]] || source=$("$TOP/scripts/fetch.sh")
+[[ -d $source || -f $source && -f ${source%.tar.xz}.sha256 ]] ||
+	die "SOURCE $source is nothing that scripts/fetch.sh prints; set LINUX to use a tree of your own."
 base_from "$source"
 state=$(series_state "$base")
 if [[ -e $tree ]] && up_to_date "$state"; then

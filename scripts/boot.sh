@@ -153,7 +153,7 @@ accel=$(accelerate)
 if [[ $accel == kvm ]]; then
 	qemu+=(-accel kvm -cpu max -m "$mem")
 else
-	qemu+=(-accel tcg,thread=multi -cpu max,-erms,-fsrm -m "$mem")
+	qemu+=(-accel "tcg,thread=multi" -cpu "max,-erms,-fsrm" -m "$mem")
 fi
 
 # Memory and processors in equal parts. A processor is a socket: two of one

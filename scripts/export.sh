@@ -85,6 +85,8 @@ plain_git -C "$tree" merge-base --is-ancestor "$base" "$head" ||
 	die "HEAD of $tree is not built on the tag base; rebase it onto base."
 [[ -z $(plain_git -C "$tree" rev-list --merges "$base..$head") ]] ||
 	die "there is a merge between base and HEAD in $tree; rebase to make the history straight."
+(($(plain_git -C "$tree" rev-list --count "$base..$head") < 500)) ||
+	die "there are hundreds of commits between base and HEAD in $tree; if it moved to another kernel, move the tag there: git tag -f base COMMIT"
 fixup=$(plain_git -C "$tree" log --format=%s "$base..$head" | grep -m 1 -E '^(fixup|squash|amend)! ' || true)
 [[ -z $fixup ]] ||
 	die "there is a commit '$fixup'; run in $tree: git rebase -i --autosquash base"
@@ -111,8 +113,9 @@ shopt -s nullglob
 patches=("$scratch"/patches/*.patch)
 same_commits
 
-state=$(series_state "$base" 2>/dev/null) || state=broken
-read -r have _ <"$applied"
+# The tag may have moved to another kernel since; the series must not have.
+read -r have was <"$applied"
+state=$(series_state "$(plain_git -C "$tree" rev-parse "$was~$(series | wc -l)^{commit}")" 2>/dev/null) || state=broken
 printf '%s\n' "${patches[@]##*/}" | sed '/^$/d' >"$scratch/names"
 new_series <(cat "$TOP/series" 2>/dev/null) "$scratch/names" >"$scratch/series"
 plain_git -C "$tree" diff --unified=0 --diff-algorithm=myers "$base" "$head" -- MAINTAINERS |

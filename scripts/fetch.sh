@@ -48,7 +48,7 @@ check_version() {
 			return 0
 		fi
 	done
-	die "$2 is linux $1; the series is for another version, known good: $KNOWN_GOOD."
+	die "$2 is linux $1; the series is for another version; give one that is known good ($KNOWN_GOOD), or add it to KNOWN_GOOD in scripts/base.env to try it."
 }
 
 # use_linux: the tree that the user names.

@@ -99,7 +99,7 @@ LINUX=$T/empty refuses "LINUX that is no kernel" "is no kernel source; give .* 7
 git init -q "$T/empty"
 LINUX=$T/empty refuses "LINUX, a git tree without a commit" "without a commit" "$fetch"
 fake_kernel "$T/old" 6.1.12
-LINUX=$T/old refuses "LINUX, the wrong version" "is linux 6.1.12; .*known good: 7.3.4" "$fetch"
+LINUX=$T/old refuses "LINUX, the wrong version" "is linux 6.1.12; .*known good .7.3.4." "$fetch"
 fake_kernel "$T/later" 7.3.9
 LINUX=$T/later ok "LINUX, a later one of the same series" "$fetch"
 like "is not among the known good, which is said" "$err" "is 7.3.9; the series is known to be good on 7.3.4"
