@@ -45,6 +45,7 @@ git -C "$LINUX" checkout -q master
 printf '# group\n\n0001-mm-one.patch # first\n  0002-char-two.patch\n# more\n0003-char-three.patch\n' >"$repo/series"
 
 refuses "too many arguments" "usage: " "$apply" a b
+refuses "a SOURCE that is nothing" "SOURCE --help is nothing that scripts/fetch.sh prints" "$apply" --help
 ok "apply" "$apply"
 is "gives the tree of the series" "$(git -C "$tree" rev-parse 'HEAD^{tree}')" "$wanted"
 is "whose id is written" "$(cat "$BUILD/linux.tree")" "$wanted"

@@ -158,4 +158,14 @@ is "nothing changed by any of them" "$(snapshot)" "$before"
 is "nothing is left behind" "$(find "$BUILD" -mindepth 1 -maxdepth 1 ! -name linux ! -name linux.tree ! -name base.git ! -name '.*.lock')" ""
 ok "and all is well" "$export"
 like "nothing changed" "$err" "nothing changed"
+### another kernel underneath
+patches=$(cat "$repo"/patches/*.patch | grep -v '^index ')
+git -C "$tree" checkout -q -b newer base
+sed -i "s/^SUBLEVEL.*/SUBLEVEL = 5/" "$tree/Makefile"
+git -C "$tree" commit -qam "next release"
+git -C "$tree" rebase -q --onto newer base series
+git -C "$tree" tag -f base newer >/dev/null
+ok "after the tag has moved" "$export"
+is "the patches are the same" "$(cat "$repo"/patches/*.patch | grep -v '^index ')" "$patches"
+
 done_testing
