@@ -139,20 +139,22 @@ say "[3/4] $config kernel: mm selftests"
 # starts afresh.
 selftests() {
 	local key
-	key=$(GIT_INDEX_FILE=$tmp/index git -C "$linux" ls-files -s -- include/uapi 'arch/x86/include/uapi' \
-		tools/include tools/testing/selftests mm/gup_test.h |
-		grep -v "	tools/testing/selftests/mm/[^/]*\.c$" | sha256sum)
+	GIT_INDEX_FILE=$tmp/index git -C "$linux" ls-files -s -- include/uapi 'arch/x86/include/uapi' \
+		tools/include tools/testing/selftests mm/gup_test.h >"$tmp/sources"
+	! cmp -s "$tmp/sources" "$ksft/sources" || return 0
+	key=$(grep -v "	tools/testing/selftests/mm/[^/]*\.c$" "$tmp/sources" | sha256sum)
 	if [[ ! -f $ksft/key || $(<"$ksft/key") != "$key" ]]; then
 		rm -rf "$ksft"
 		mkdir -p "$ksft"
 	fi
-	rm -rf "$ksft/install"
+	rm -rf "$ksft/install" "$ksft/sources"
 	make -C "$linux" O="$ksft" ARCH=x86 -j"$jobs" headers
 	# KDIR: no module is built inside the work tree.
 	make -C "$linux/tools/testing/selftests" O="$ksft" KDIR=/nonexistent \
 		TARGETS=mm FORCE_TARGETS=1 KSFT_INSTALL_PATH="$ksft/install" -j"$jobs" install
 	find "$ksft/install" -type f -perm /111 ! -name '*.*' -exec strip {} + 2>/dev/null || :
 	echo "$key" >"$ksft/key"
+	cp "$tmp/sources" "$ksft/sources"
 }
 run "building the mm selftests" selftests
 
