@@ -17,7 +17,8 @@
 #         selftests/splat.deny and nothing in selftests/splat.allow
 #
 # Environment:
-#   MEM          the guest's memory in MiB (default: 8192)
+#   MEM          the guest's memory in MiB (default: 8192; 12288 for debug, whose
+#                checks leave less room for pages of 1 GiB)
 #   CPUS         its processors (default: 2)
 #   NUMA         its nodes, each with a part of both (default: 2)
 #   TIMEOUT      seconds until a guest is taken for hung (default: 300)
@@ -46,7 +47,7 @@ while getopts :c:o: opt; do
 done
 shift $((OPTIND - 1))
 
-mem=${MEM:-8192} cpus=${CPUS:-2} nodes=${NUMA:-2} limit=${TIMEOUT:-300}
+mem=${MEM:-$([[ $config == debug ]] && echo 12288 || echo 8192)} cpus=${CPUS:-2} nodes=${NUMA:-2} limit=${TIMEOUT:-300}
 for number in "$mem" "$cpus" "$nodes" "$limit"; do
 	[[ $number =~ ^[1-9][0-9]*$ ]] ||
 		fail "'$number' is no number; MEM (MiB), CPUS, NUMA and TIMEOUT (seconds) are whole numbers from 1."
