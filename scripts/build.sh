@@ -62,10 +62,13 @@ tree=$(GIT_INDEX_FILE=$tmp/index git -C "$linux" add -A &&
 	GIT_INDEX_FILE=$tmp/index git -C "$linux" write-tree) ||
 	die "cannot read the state of $linux with git; look at what 'git -C $linux status' says."
 
-# The series' own options, from the step on that defines them.
-if git -C "$linux" grep -qw --untracked "config DEV_PAGE_HUGE" -- drivers/char/Kconfig; then
-	merge+=("$fragments/series.config")
-fi
+# The series' own options, each from the step on that defines it.
+while read -r line; do
+	option=${line#*CONFIG_}
+	option=${option%%[ =]*}
+	! git -C "$linux" grep -qE --untracked "^(menu)?config $option$" -- '*Kconfig*' || echo "$line"
+done < <(grep -E '^(# )?CONFIG_' "$fragments/series.config") >"$tmp/series.config"
+merge+=("$tmp/series.config")
 stamp="$tree $(cat "${merge[@]}" "$0" | sha256sum | cut -d' ' -f1) $(gcc --version | head -n1)"
 
 if [[ -f $out/tree && $(<"$out/tree") == "$stamp" && -f $out/arch/x86/boot/bzImage ]]; then

@@ -9,11 +9,12 @@ set -euo pipefail
 # reading changes nothing.
 pools() {
 	local file
-	for file in /sys/kernel/mm/hugepages/*/{nr,free,resv,surplus}_hugepages \
-		/sys/devices/system/node/node*/hugepages/*/{nr,free,surplus}_hugepages; do
-		printf '%s %s\n' "$file" "$(<"$file")"
+	for file in /sys/kernel/mm/hugepages/*/{nr,free,resv,surplus,fresh}_hugepages \
+		/sys/devices/system/node/node*/hugepages/*/{nr,free,surplus,fresh}_hugepages; do
+		[[ ! -e $file ]] || printf '%s %s\n' "$file" "$(<"$file")"
 	done
 	grep -E '^(Huge|Hugetlb)' /proc/meminfo
+	grep -E '^nr_hugetlb ' /proc/vmstat
 }
 committed() {
 	awk '$1 == "Committed_AS:" { print $2 }' /proc/meminfo
