@@ -11,15 +11,23 @@ mapfile -t patches < <(series)
 dictionary=$(dpkg -L codespell | grep '/data/dictionary.txt$') ||
 	die "codespell's dictionary is missing; install the package codespell."
 cd "$BUILD/linux"
+# The sign-off is left to who sends it.
+check() {
+	./scripts/checkpatch.pl --strict --codespell --codespellfile="$dictionary" --no-signoff \
+		--show-types --terse "$TOP/patches/$1" >"$TMPDIR/$1.out" 2>&1 ||
+		grep -q '^total: .* lines checked$' "$TMPDIR/$1.out" || touch "$TMPDIR/$1.failed"
+}
+export -f check
+export dictionary TOP TMPDIR
+# shellcheck disable=SC2016 # expanded by the bash that xargs starts
+printf '%s\0' "${patches[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c 'check "$1"' -
 for patch in "${patches[@]}"; do
-	# The sign-off is left to who sends it.
-	if ! ./scripts/checkpatch.pl --strict --codespell --codespellfile="$dictionary" --no-signoff \
-		--show-types --terse "$TOP/patches/$patch" >"$TMPDIR/out" 2>&1 &&
-		! grep -q '^total: .* lines checked$' "$TMPDIR/out"; then
-		cat "$TMPDIR/out"
+	out=$TMPDIR/$patch.out
+	[[ ! -e $TMPDIR/$patch.failed ]] || {
+		cat "$out"
 		die "checkpatch did not finish on $patch; see above."
-	fi
-	! grep 'No codespell typos' "$TMPDIR/out" || die "checkpatch has no dictionary; install the package codespell."
+	}
+	! grep 'No codespell typos' "$out" || die "checkpatch has no dictionary; install the package codespell."
 	while IFS= read -r line; do
 		type=$(sed -E 's/^.*: (ERROR|WARNING|CHECK):([A-Z_]+): .*$/\2/' <<<"$line")
 		allowed=
@@ -34,7 +42,7 @@ for patch in "${patches[@]}"; do
 			printf '%s\n' "$line"
 			bad=1
 		}
-	done < <(grep -E ': (ERROR|WARNING|CHECK):' "$TMPDIR/out")
+	done < <(grep -E ': (ERROR|WARNING|CHECK):' "$out")
 done
 touch "$TMPDIR/used"
 while IFS=$'\t' read -r glob what reason; do

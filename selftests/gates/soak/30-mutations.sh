@@ -1,57 +1,62 @@
 #!/bin/bash
-# Each fault of selftests/mutations, put into the kernel, turns the test named in it red; writes Documentation/results/mutations.tsv.
+# Each fault of selftests/mutations, switched on in the kernel, turns the test named with it red, and none of them does when all are off; writes Documentation/results/mutations.tsv.
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-# A mutation is a diff with a head of its own:
-#   # trap: N         of the table in Documentation/traps.md
-#   # what: ...       the handling that is taken out
-#   # config: NAME    default, or debug for what only a check of that kernel sees
-#   # test: ...       what to run in the guest, where the mm selftests are
+# mutations.diff goes on top of the series and adds the kernel argument
+# hugetlb_mutation=NAME; list.tsv has the names, further arguments, and the test.
 # One that was red on this series is not tried again, so an interrupted run goes
 # on where it stopped.
 results=$TOP/Documentation/results/mutations.tsv
-field() {
-	sed -n "s/^# $2: //p" "$1"
-}
+dir=$TOP/selftests/mutations
 mkdir -p "${results%/*}"
 touch "$results"
+key=$TREE$'\t'$(cat "$dir"/mutations.diff "$dir"/list.tsv | sha256sum | cut -c1-12)
+
+own_tree HEAD
+git -C "$STATE/linux" apply "$dir/mutations.diff" ||
+	die "mutations.diff does not apply any more; bring it up to date with the series."
+BUILD=$STATE "$TOP/scripts/build.sh" default
+
+# mutated NAME ARGS TEST: its status.
+mutated() {
+	local status=0
+	# shellcheck disable=SC2016 # expanded in the guest
+	BUILD=$STATE TIMEOUT=${TIMEOUT:-120} KERNEL_ARGS="hugetlb_mutation=$1 ${2#-}" "$TOP/scripts/boot.sh" \
+		-c default -o "$TOP/selftests/gates/overlay" -- \
+		bash -c 'cd /kselftest/mm && exec /gate/counters.sh bash -c "$1"' - "$3" \
+		>"$STATE/mutation.$1.log" 2>&1 || status=$?
+	((status != 120)) || die "the guest did not start; see $STATE/mutation.$1.log."
+	return "$status"
+}
 
 bad=0 count=0
-files=("$TOP"/selftests/mutations/*.diff)
-for file in "${files[@]}"; do
-	name=$(basename "$file" .diff)
+mapfile -t list < <(grep -v '^#' "$dir/list.tsv")
+declare -A green=()
+for line in "${list[@]}"; do
+	IFS=$'\t' read -r name trap args test what <<<"$line"
 	count=$((count + 1))
-	key=$TREE$'\t'$(sha256sum <"$file" | cut -c1-12)
 	if grep -qF "$name"$'\t'"red"$'\t'"$key" "$results"; then
-		say "[$count/${#files[@]}] $name: was red on this series"
+		say "[$count/${#list[@]}] $name: was red on this series"
 		continue
 	fi
-	say "[$count/${#files[@]}] $name: $(field "$file" what)"
-	config=$(field "$file" config)
-	own_tree HEAD
-	git -C "$STATE/linux" apply "$file" ||
-		die "$file does not apply; bring it up to date with the series."
-	BUILD=$STATE "$TOP/scripts/build.sh" "${config:=default}"
+	say "[$count/${#list[@]}] $name: $what"
+	# A test that fails without any fault shows nothing.
+	if [[ -z ${green[$args$test]-} ]]; then
+		mutated none "$args" "$test" ||
+			die "without a mutation '$test' ends with $?; see $STATE/mutation.none.log."
+		green[$args$test]=1
+	fi
 	status=0
-	# shellcheck disable=SC2016 # expanded in the guest
-	BUILD=$STATE TIMEOUT=${TIMEOUT:-300} "$TOP/scripts/boot.sh" -c "$config" -o "$TOP/selftests/gates/overlay" -- \
-		bash -c 'cd /kselftest/mm && exec /gate/counters.sh bash -c "$1"' - "$(field "$file" test)" \
-		>"$STATE/mutation.$name.log" 2>&1 || status=$?
-	# 120: the guest did not even start, which says nothing about the test.
-	case $status in
-	0) result=green ;;
-	120) die "the guest did not start; see $STATE/mutation.$name.log." ;;
-	*) result=red ;;
-	esac
-	[[ $result == red ]] || { bad=1; say "$name: the test stays green"; }
+	mutated "$name" "$args" "$test" || status=$?
+	result=red
+	((status)) || { result=green bad=1; say "$name: '$test' stays green"; }
 	{
-		printf '# mutation\tresult\ttree of the series\tof the diff\ttrap\tstatus\ttest\twhat is taken out\n'
+		printf '# mutation\tresult\ttree of the series\tof the mutations\ttrap\tstatus\tkernel arguments\ttest\twhat is taken out\n'
 		{
 			awk -F'\t' -v name="$name" '!/^#/ && $1 != name' "$results"
-			printf '%s\t%s\t%s\t%s\t%d\t%s\t%s\n' "$name" "$result" "$key" "$(field "$file" trap)" \
-				"$status" "$(field "$file" test)" "$(field "$file" what)"
+			printf '%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n' "$name" "$result" "$key" "$trap" "$status" "$args" "$test" "$what"
 		} | sort
 	} >"$results.new"
 	mv "$results.new" "$results"

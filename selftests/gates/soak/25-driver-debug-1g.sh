@@ -1,0 +1,11 @@
+#!/bin/bash
+# The same as driver-debug with pages of 1 GiB too.
+set -euo pipefail
+# shellcheck source=selftests/gates/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+export TIMEOUT=1800
+for test in ./hugetlb_driver ./hugetlb_driver_admin ./hugetlb_driver_gup ./hugetlb_driver_ops \
+	./hugetlb_driver_pages ./hugetlb_unmap_private "/gate/kunit.sh hugetlb_driver"; do
+	boot_selftest debug "$test"
+done
