@@ -23,7 +23,7 @@ BUILD=$STATE "$TOP/scripts/build.sh" default
 mutated() {
 	local status=0
 	# shellcheck disable=SC2016 # expanded in the guest
-	BUILD=$STATE TIMEOUT=${TIMEOUT:-120} KERNEL_ARGS="hugetlb_mutation=$1 ${2#-}" "$TOP/scripts/boot.sh" \
+	BUILD=$STATE TIMEOUT=${TIMEOUT:-90} KERNEL_ARGS="hugetlb_mutation=$1 ${2#-}" "$TOP/scripts/boot.sh" \
 		-c default -o "$TOP/selftests/gates/overlay" -- \
 		bash -c 'cd /kselftest/mm && exec /gate/counters.sh bash -c "$1"' - "$3" \
 		>"$STATE/mutation.$1.log" 2>&1 || status=$?
