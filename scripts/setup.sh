@@ -20,7 +20,7 @@ declare -A packages=(
 	[build]="gcc libc6-dev make flex bison bc libelf-dev libssl-dev python3 kmod cpio rsync
 		libcap-dev libnuma-dev liburing-dev"
 	[boot]="qemu-system-x86 busybox-static cpio procps psmisc libcap2-bin"
-	[check]="shellcheck codespell perl ccache gcc libc6-dev make gpg gpg-agent"
+	[check]="shellcheck codespell perl ccache gcc libc6-dev make gpg gpg-agent python3-sphinx python3-yaml"
 )
 
 # Does this sparse know the C that the kernel is written in? The kernel's own
