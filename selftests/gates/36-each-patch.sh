@@ -12,6 +12,8 @@ last=${commits[-1]}
 for commit in "${commits[@]}"; do
 	own_tree "$commit"
 	git -C "$STATE/linux" log -1 --format=%s
+	# Nothing of a document is compiled.
+	! git -C "$STATE/linux" diff --quiet "$commit^" "$commit" -- . ':!Documentation' ':!MAINTAINERS' || continue
 	BUILD=$STATE "$TOP/scripts/build.sh" default ||
 		die "the kernel does not build with this patch the last one; fix that patch in build/linux and export."
 done
