@@ -27,7 +27,7 @@ function emit(ok, text) { printf "%s %d - %s\n", ok ? "ok" : "not ok", ++count, 
 	level = int(RLENGTH / 4)
 	line = substr($0, RLENGTH + 1)
 }
-line ~ /^# Subtest: / { name[level] = substr(line, 12) }
+line ~ /^# Subtest: / { name[level] = substr(line, 12); seen[level] = 0 }
 line ~ /^1\.\.[0-9]+/ { planned[level] = substr(line, 4) + 0; seen[level] = 0 }
 line ~ /^(not )?ok [0-9]+/ {
 	seen[level]++
@@ -36,9 +36,11 @@ line ~ /^(not )?ok [0-9]+/ {
 		if (planned[below] != seen[below])
 			emit(0, name[below] ": " seen[below] " results of " planned[below])
 		delete planned[below]
-		# Those that were skipped have said why.
-		sub(/ *# SKIP.*$/, "", line)
 	}
+	# Those below it that were skipped have said why.
+	if (seen[below])
+		sub(/ *# SKIP.*$/, "", line)
+	seen[below] = 0
 	ok = line ~ /^ok /
 	sub(/^(not )?ok [0-9]+ *(- *)?/, "", line)
 	path = ""
