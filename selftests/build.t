@@ -38,11 +38,11 @@ ln -s "$kernel/linux" "$BUILD/linux"
 before=$(git -C "$kernel/linux" status --porcelain)
 printf 'CONFIG_NO_SUCH_OPTION=y\n# CONFIG_PRINTK is not set\n# CONFIG_64BIT is not set\nCONFIG_64BIT=y\n' \
 	>>"$repo/selftests/config/default.config"
-sed -i '/^CONFIG_DEBUG_FS=y/d' "$repo/selftests/config/default.config"
+sed -i '/^CONFIG_MEMORY_FAILURE=y/d' "$repo/selftests/config/default.config"
 refuses "options that do not survive" "did not survive" "$build"
 is "each is named, those that do are not" \
 	"$(grep '^\(# \)\?CONFIG_' <<<"$err" | grep -v 'PRINTK_TIME\|_CONSOLE\|EARLY_PRINTK' | xargs)" \
-	"CONFIG_GUP_TEST=y CONFIG_LKDTM=y CONFIG_NO_SUCH_OPTION=y"
+	"CONFIG_HWPOISON_INJECT=y CONFIG_NO_SUCH_OPTION=y"
 is "the work tree is as it was" "$(git -C "$kernel/linux" status --porcelain)" "$before"
 
 unset CACHE
@@ -52,6 +52,6 @@ start=${EPOCHREALTIME/./}
 ok "asked again" "$TOP/scripts/build.sh" default
 took=$(((${EPOCHREALTIME/./} - start) / 1000000))
 like "says so" "$err" "nothing changed"
-ok "takes seconds ($took s)" test "$took" -lt 5
+ok "takes seconds ($took s)" test "$took" -lt 30
 
 done_testing
