@@ -25,6 +25,8 @@
 #   KERNEL_ARGS  more kernel arguments; with "hugepages" in them the default
 #                pools (2 pages of 1 GiB, 128 of 2 MiB) are not set up
 #   QEMU_ARGS    more QEMU arguments
+#   ICOUNT       1: emulated, and a nanosecond of the guest is one instruction,
+#                of all its processors together; for scripts/bench.sh
 #   LOG          where the console goes (default: build/CONFIG/boot.log)
 #   BUILD, CACHE as in lib.sh
 set -euo pipefail
@@ -48,6 +50,7 @@ done
 shift $((OPTIND - 1))
 
 mem=${MEM:-$([[ $config == debug ]] && echo 12288 || echo 8192)} cpus=${CPUS:-2} nodes=${NUMA:-2} limit=${TIMEOUT:-300}
+[[ ${ICOUNT:-} =~ ^1?$ ]] || fail "ICOUNT is 1 or not set."
 for number in "$mem" "$cpus" "$nodes" "$limit"; do
 	[[ $number =~ ^[1-9][0-9]*$ ]] ||
 		fail "'$number' is no number; MEM (MiB), CPUS, NUMA and TIMEOUT (seconds) are whole numbers from 1."
@@ -149,7 +152,13 @@ accelerate() {
 	fi
 	cat "$seen"
 }
-accel=$(accelerate)
+accel=tcg thread=multi
+if [[ ${ICOUNT:-} ]]; then
+	thread=single
+	qemu+=(-icount "shift=0")
+else
+	accel=$(accelerate)
+fi
 # Emulated, a processor with fast string instructions clears memory byte by byte.
 # With page tables of five levels an interrupt at the wrong moment of boot, while
 # identify_cpu() has the features cleared, makes KASAN take the upper half of the
@@ -157,7 +166,7 @@ accel=$(accelerate)
 if [[ $accel == kvm ]]; then
 	qemu+=(-accel kvm -cpu max -m "$mem")
 else
-	qemu+=(-accel "tcg,thread=multi" -cpu "max,-erms,-fsrm,-la57" -m "$mem")
+	qemu+=(-accel "tcg,thread=$thread" -cpu "max,-erms,-fsrm,-la57" -m "$mem")
 fi
 
 # Memory and processors in equal parts. A processor is a socket: two of one

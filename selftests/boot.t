@@ -6,7 +6,7 @@ kernel=${BUILD:-} cache=${CACHE:-}
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 BUILD=${kernel:-$TOP/build}
-unset CACHE MEM CPUS NUMA TIMEOUT KERNEL_ARGS QEMU_ARGS
+unset CACHE MEM CPUS NUMA TIMEOUT KERNEL_ARGS QEMU_ARGS ICOUNT
 [[ -z $cache ]] || export CACHE=$cache
 [[ -f $BUILD/default/tree ]] || bail "no default kernel in $BUILD; run scripts/build.sh first"
 export LOG=$T/console TIMEOUT=120
@@ -25,6 +25,7 @@ status "an OVERLAY that is not there" 120 "$boot" -o "$T/none" -- true
 status "a MEM that is no number" 120 env MEM=4G "$boot" -- true
 like_err "says what it wants" "'4G' is no number"
 status "more nodes than processors" 120 env CPUS=1 NUMA=2 "$boot" -- true
+status "ICOUNT that is not 1" 120 env ICOUNT=2 "$boot" -- true
 status "nothing built" 120 env BUILD="$T/empty" "$boot" -- true
 like_err "says what to run" "run scripts/build.sh default first"
 status "no COMMAND and no terminal" 120 "$boot" </dev/null

@@ -5,6 +5,6 @@ set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-for test in ./page_huge ./page_huge_ops ./page_huge_gup; do
+for test in ./page_huge ./page_huge_ops ./page_huge_gup ./page_huge_zero; do
 	boot_selftest debug "$test"
 done

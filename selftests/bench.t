@@ -1,0 +1,62 @@
+#!/bin/bash
+# bench.sh: both kernels are built and measured, a goal that is missed or cannot
+# be checked is seen, results are written whole or not at all.
+set -euo pipefail
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+repo=$T/repo
+test_repo "$repo"
+bench=$repo/scripts/bench.sh
+export T
+cat >"$repo/scripts/build.sh" <<'END'
+#!/bin/bash
+echo "build $BUILD" >>"$T/steps"
+mkdir -p "$BUILD/default/overlay/kselftest/mm"
+echo "tree-of-${BUILD##*/} key" >"$BUILD/default/tree"
+[[ -e $T/no-program ]] || { printf '#!/bin/sh\n' >"$BUILD/default/overlay/kselftest/mm/page_huge_bench"; chmod +x "$BUILD/default/overlay/kselftest/mm/page_huge_bench"; }
+END
+cat >"$repo/scripts/boot.sh" <<'END'
+#!/bin/bash
+echo "boot $BUILD ${ICOUNT:-}" >>"$T/steps"
+[[ ! -e $T/broken ]] || exit 121
+cat "$T/figures"
+END
+figures() {
+	printf '%s\t%s\t%s\t%s\n' \
+		page-huge read 512 1000 page-huge "munmap after read" 512 400 \
+		page-huge write 512 266000 page-huge "write after read" 512 266500 \
+		MAP_HUGETLB read 512 266000 MAP_HUGETLB "munmap after read" 512 1300 \
+		MAP_HUGETLB write 512 266000 MAP_HUGETLB "fork after write" 512 1500 \
+		MAP_HUGETLB "munmap after write" 512 1300 THP read 512 2600 \
+		MAP_HUGETLB-1G read 1 134000000
+}
+figures >"$T/figures"
+results=$repo/Documentation/results
+
+refuses "arguments" "too many" "$bench" all
+: >"$T/no-program"
+refuses "a series without the program" "brings no page_huge_bench" "$bench"
+rm "$T/no-program"
+fake_kernel "$BUILD/linux"
+rm "$T/steps"
+refuses "a tree without a base" "make it with scripts/apply.sh" "$bench"
+git -C "$BUILD/linux" tag base
+: >"$T/broken"
+refuses "a guest that panics" "the guest failed with 121" "$bench"
+ok "no results of it" test ! -e "$results/zero-page.tsv"
+rm "$T/broken" "$T/steps"
+ok "goals that are met" "$bench"
+is "both kernels, one after the other" "$(xargs <"$T/steps")" \
+	"build $BUILD build $BUILD/baseline boot $BUILD 1 boot $BUILD/baseline 1"
+is "each figure with its tree" "$(cut -f1,2 "$results/zero-page.tsv" | sort | uniq -c | xargs)" \
+	"11 baseline tree-of-baseline 1 kernel tree 11 series tree-of-${BUILD##*/}"
+is "the base is the base" "$(git -C "$BUILD/baseline/linux" rev-parse HEAD)" "$(git -C "$BUILD/linux" rev-parse base)"
+is "each goal has a result" "$(grep -c 'at most .*: met)' "$results/zero-page.txt")" 10
+sed -i 's/^page-huge\tread\t512\t1000/page-huge\tread\t512\t9000/' "$T/figures"
+status "a goal that is missed" 1 "$bench"
+like "it is named" "$out" "read: page-huge / MAP_HUGETLB: .*MISSED"
+figures | grep -v THP >"$T/figures"
+status "a figure that is not there" 1 "$bench"
+like "its goal is named" "$out" "THP zero page: - .*not checked"
+
+done_testing
