@@ -5,7 +5,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 # mutations.diff goes on top of the series and adds the kernel argument
-# hugetlb_mutation=NAME; list.tsv has the names, further arguments, and the test.
+# hugetlb_mutation=NAME; list.tsv has the names, the kernel (debug where only its
+# checks see it), further arguments, and the test.
 # One that was red on this series is not tried again, so an interrupted run goes
 # on where it stopped.
 results=$TOP/Documentation/results/mutations.tsv
@@ -17,15 +18,15 @@ key=$TREE$'\t'$(cat "$dir"/mutations.diff "$dir"/list.tsv | sha256sum | cut -c1-
 own_tree HEAD
 git -C "$STATE/linux" apply "$dir/mutations.diff" ||
 	die "mutations.diff does not apply any more; bring it up to date with the series."
-BUILD=$STATE "$TOP/scripts/build.sh" default
 
-# mutated NAME ARGS TEST: its status.
+# mutated NAME KERNEL ARGS TEST: its status.
 mutated() {
-	local status=0
+	local status=0 limit=90
+	[[ $2 != debug ]] || limit=300
 	# shellcheck disable=SC2016 # expanded in the guest
-	BUILD=$STATE TIMEOUT=${TIMEOUT:-90} KERNEL_ARGS="hugetlb_mutation=$1 ${2#-}" "$TOP/scripts/boot.sh" \
-		-c default -o "$TOP/selftests/gates/overlay" -- \
-		bash -c 'cd /kselftest/mm && exec /gate/counters.sh bash -c "$1"' - "$3" \
+	BUILD=$STATE TIMEOUT=$limit KERNEL_ARGS="hugetlb_mutation=$1 ${3#-}" "$TOP/scripts/boot.sh" \
+		-c "$2" -o "$TOP/selftests/gates/overlay" -- \
+		bash -c 'cd /kselftest/mm && exec /gate/counters.sh bash -c "$1"' - "$4" \
 		>"$STATE/mutation.$1.log" 2>&1 || status=$?
 	((status != 120)) || die "the guest did not start; see $STATE/mutation.$1.log."
 	return "$status"
@@ -33,30 +34,34 @@ mutated() {
 
 bad=0 count=0
 mapfile -t list < <(grep -v '^#' "$dir/list.tsv")
-declare -A green=()
+declare -A built=() green=()
 for line in "${list[@]}"; do
-	IFS=$'\t' read -r name trap args test what <<<"$line"
+	IFS=$'\t' read -r name trap kernel args test what <<<"$line"
 	count=$((count + 1))
 	if grep -qF "$name"$'\t'"red"$'\t'"$key" "$results"; then
 		say "[$count/${#list[@]}] $name: was red on this series"
 		continue
 	fi
 	say "[$count/${#list[@]}] $name: $what"
+	if [[ -z ${built[$kernel]-} ]]; then
+		BUILD=$STATE "$TOP/scripts/build.sh" "$kernel"
+		built[$kernel]=1
+	fi
 	# A test that fails without any fault shows nothing.
-	if [[ -z ${green[$args$test]-} ]]; then
-		mutated none "$args" "$test" ||
+	if [[ -z ${green[$kernel$args$test]-} ]]; then
+		mutated none "$kernel" "$args" "$test" ||
 			die "without a mutation '$test' ends with $?; see $STATE/mutation.none.log."
-		green[$args$test]=1
+		green[$kernel$args$test]=1
 	fi
 	status=0
-	mutated "$name" "$args" "$test" || status=$?
+	mutated "$name" "$kernel" "$args" "$test" || status=$?
 	result=red
 	((status)) || { result=green bad=1; say "$name: '$test' stays green"; }
 	{
-		printf '# mutation\tresult\ttree of the series\tof the mutations\ttrap\tstatus\tkernel arguments\ttest\twhat is taken out\n'
+		printf '# mutation\tresult\ttree of the series\tof the mutations\ttrap\tstatus\tkernel\tkernel arguments\ttest\twhat is taken out\n'
 		{
 			awk -F'\t' -v name="$name" '!/^#/ && $1 != name' "$results"
-			printf '%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n' "$name" "$result" "$key" "$trap" "$status" "$args" "$test" "$what"
+			printf '%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n' "$name" "$result" "$key" "$trap" "$status" "$kernel" "$args" "$test" "$what"
 		} | sort
 	} >"$results.new"
 	mv "$results.new" "$results"
