@@ -5,25 +5,9 @@ set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-own_tree HEAD
-# Where the gate each-patch has built nearly all of it.
-BUILD=$STATE
-out=$BUILD/default
-"$TOP/scripts/build.sh" default
-# From here on it is not what build.sh has built.
-echo "as a module" >"$out/tree"
-
-cc=gcc
-! command -v ccache >/dev/null || cc="ccache gcc"
-export CCACHE_BASEDIR=$BUILD CCACHE_NOHASHDIR=1
-mk() {
-	make -s -C "$BUILD/linux" O="$out" ARCH=x86 CC="$cc" -j"$(nproc)" "$@"
-}
-"$BUILD/linux/scripts/config" --file "$out/.config" -m DEV_PAGE_HUGE
-mk olddefconfig
-grep -qx CONFIG_DEV_PAGE_HUGE=m "$out/.config" ||
+change_kernel -m DEV_PAGE_HUGE
+grep -qx CONFIG_DEV_PAGE_HUGE=m "$BUILD/default/.config" ||
 	die "CONFIG_DEV_PAGE_HUGE cannot be m; see its entry in drivers/char/Kconfig of the series."
-mk bzImage modules
 mk INSTALL_MOD_PATH="$TMPDIR/overlay" modules_install
 module=$(find "$TMPDIR/overlay" -path '*/drivers/char/*.ko' -printf '%f\n')
 [[ $module == *.ko && $module != *$'\n'* ]] ||

@@ -26,6 +26,27 @@ own_tree() {
 	git -C "$STATE/linux" clean -qfdx
 }
 
+# change_kernel OPTIONS...: the default kernel of the series but for these, which
+# scripts/config knows, in the gates' own $BUILD from here on. Makes bzImage and
+# modules; mk TARGETS makes more.
+change_kernel() {
+	own_tree HEAD
+	# Where the gate each-patch has built nearly all of it.
+	BUILD=$STATE
+	"$TOP/scripts/build.sh" default
+	# From here on it is not what build.sh has built.
+	echo "changed: $*" >"$BUILD/default/tree"
+	cc=gcc
+	! command -v ccache >/dev/null || cc="ccache gcc"
+	export CCACHE_BASEDIR=$BUILD CCACHE_NOHASHDIR=1
+	"$BUILD/linux/scripts/config" --file "$BUILD/default/.config" "$@"
+	mk olddefconfig
+	mk bzImage modules
+}
+mk() {
+	make -s -C "$BUILD/linux" O="$BUILD/default" ARCH=x86 CC="$cc" -j"$(nproc)" "$@"
+}
+
 # check_tap FILE: every test in this TAP passed, as many as planned, and each
 # skip is for a reason that selftests/skip.allow has for this gate.
 check_tap() {
