@@ -1,5 +1,6 @@
 #!/bin/bash
-# build.sh [CONFIG]: build the kernel of build/linux, and its mm selftests.
+# build.sh [CONFIG]: build the kernel of build/linux, and its selftests of mm and
+# of dma-buf heaps.
 #
 # CONFIG is "default" (a small kernel that boots in seconds) or "debug" (the
 # same with KASAN, lockdep and the checks of mm). Both are fragments of
@@ -10,7 +11,7 @@
 # Result, in build/CONFIG:
 #   arch/x86/boot/bzImage   the kernel
 #   overlay/                what goes over the guest's root: lib/modules, and
-#                           the mm selftests with their libraries in /kselftest
+#                           the selftests with their libraries in /kselftest
 #   tree                    what it was built from
 #
 # Environment:
@@ -136,7 +137,7 @@ fi
 say "[2/4] $config kernel: compiling (minutes the first time)"
 run "building the $config kernel" mk bzImage modules
 
-say "[3/4] $config kernel: mm selftests"
+say "[3/4] $config kernel: selftests"
 # They do not depend on the configuration: built once for all of them. Their
 # Makefile does not track headers, so any change but to one test's own source
 # starts afresh.
@@ -154,12 +155,12 @@ selftests() {
 	make -C "$linux" O="$ksft" ARCH=x86 -j"$jobs" headers
 	# KDIR: no module is built inside the work tree.
 	make -C "$linux/tools/testing/selftests" O="$ksft" KDIR=/nonexistent \
-		TARGETS=mm FORCE_TARGETS=1 KSFT_INSTALL_PATH="$ksft/install" -j"$jobs" install
+		TARGETS="mm dmabuf-heaps" FORCE_TARGETS=1 KSFT_INSTALL_PATH="$ksft/install" -j"$jobs" install
 	find "$ksft/install" -type f -perm /111 ! -name '*.*' -exec strip {} + 2>/dev/null || :
 	echo "$key" >"$ksft/key"
 	cp "$tmp/sources" "$ksft/sources"
 }
-run "building the mm selftests" selftests
+run "building the selftests" selftests
 
 say "[4/4] $config kernel: what goes over the guest's root"
 overlay() {

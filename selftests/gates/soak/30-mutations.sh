@@ -6,7 +6,9 @@ set -euo pipefail
 
 # mutations.diff goes on top of the series and adds the kernel argument
 # hugetlb_mutation=NAME; list.tsv has the names, the kernel (debug where only its
-# checks see it), further arguments, and the test.
+# checks see it), further arguments of the kernel or, in capitals, settings of
+# boot.sh, and the test. There is always an edu device, and an IOMMU that the
+# kernel leaves alone unless it is told otherwise.
 # One that was red on this series is not tried again, so an interrupted run goes
 # on where it stopped.
 results=$TOP/Documentation/results/mutations.tsv
@@ -21,10 +23,19 @@ git -C "$STATE/linux" apply "$dir/mutations.diff" ||
 
 # mutated NAME KERNEL ARGS TEST: its status.
 mutated() {
-	local status=0 limit=90
+	local status=0 limit=90 word args="hugetlb_mutation=$1" settings=()
 	[[ $2 != debug ]] || limit=300
+	for word in ${3#-}; do
+		if [[ $word =~ ^[A-Z]+= ]]; then
+			settings+=("$word")
+		else
+			args+=" $word"
+		fi
+	done
 	# shellcheck disable=SC2016 # expanded in the guest
-	BUILD=$STATE TIMEOUT=$limit KERNEL_ARGS="hugetlb_mutation=$1 ${3#-}" "$TOP/scripts/boot.sh" \
+	env BUILD="$STATE" TIMEOUT=$limit KERNEL_ARGS="$args" \
+		QEMU_ARGS="-device intel-iommu -device edu,dma_mask=0xffffffffffffffff" \
+		${settings[@]+"${settings[@]}"} "$TOP/scripts/boot.sh" \
 		-c "$2" -o "$TOP/selftests/gates/overlay" -- \
 		bash -c 'cd /kselftest/mm && exec /gate/counters.sh bash -c "$1"' - "$4" \
 		>"$STATE/mutation.$1.log" 2>&1 || status=$?
