@@ -1,5 +1,6 @@
 #!/bin/bash
 # series, patches/ and MAINTAINERS.snippet agree; no patch has what must not be sent.
+# Static: yes
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
