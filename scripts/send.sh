@@ -14,9 +14,9 @@
 #   --reflect   to the sender alone; To and Cc are X-To and X-Cc there
 #   --send      to everybody. Asks before it adds the sender's Signed-off-by, and
 #               sends nothing without it
-# When a sending ends before all is sent, the same command goes on with what is in
-# build/outgoing, where addresses may be edited meanwhile. When all is sent,
-# --send moves it to build/sent-vN.
+# When --send ends before all is sent, the same command goes on with what is in
+# build/outgoing, where addresses may be edited meanwhile. When all is sent, it
+# is moved to build/sent-vN.
 #
 # Environment: BUILD, CACHE; LINUX as for apply.sh.
 set -euo pipefail
@@ -242,7 +242,7 @@ deliver() {
 	done
 	report
 	((left == 0)) ||
-		die "$ended; $left mails were not sent. Mend the cause, or To and Cc in $out, and scripts/send.sh --$mode goes on."
+		die "$ended; $left mails were not sent. Mend the cause$([[ $mode == reflect ]] || echo ", or To and Cc in $out,") and run scripts/send.sh --$mode again."
 	rm "$progress"
 }
 
@@ -255,12 +255,11 @@ rm -rf "$scratch"
 mkdir "$scratch"
 
 [[ $mode == dry ]] || "$TOP/scripts/setup.sh" send
-begun=
-[[ ! -f $progress ]] || read -r begun number <"$progress"
-if [[ $begun == "$mode" ]]; then
+if [[ -f $progress && $(head -n 1 "$progress") == send\ * && $mode == send ]]; then
+	read -r _ number <"$progress"
 	identity
 	say "send: going on with what an earlier run has not sent; nothing is prepared anew"
-elif [[ $begun == send ]]; then
+elif [[ -f $progress && $(head -n 1 "$progress") == send\ * ]]; then
 	report
 	die "$out is being sent, and not all was (above); go on with scripts/send.sh --send, or remove that directory to give up what is left."
 else

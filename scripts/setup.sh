@@ -22,7 +22,7 @@ declare -A packages=(
 	[boot]="qemu-system-x86 busybox-static cpio procps psmisc libcap2-bin"
 	[check]="shellcheck codespell perl ccache gcc libc6-dev make gpg gpg-agent python3-sphinx python3-yaml
 		b4 python3-aiosmtpd coccinelle"
-	[send]="git-email libauthen-sasl-perl libio-socket-ssl-perl libnet-smtp-ssl-perl"
+	[send]="git-email libmailtools-perl libemail-valid-perl libauthen-sasl-perl libio-socket-ssl-perl libnet-smtp-ssl-perl"
 )
 
 # Does this sparse know the C that the kernel is written in? The kernel's own
