@@ -93,7 +93,7 @@ cover_text() {
 		fi
 		printf '%s\n' "$line"
 	done < <(sed 1,2d "$cover")
-	[[ -n $official ]] || printf '\nBased on Linux %s. There is no base-commit: the tree was made from files,\nnot from a commit of the official history.\n' "$version"
+	[[ -n $official ]] || printf '\nBased on Linux %s. No commit is named, because the tree was made\nfrom files and not from the official history.\n' "$version"
 }
 
 # addresses ROLES: of what get_maintainer.pl says on stdin, those who have, or
@@ -189,8 +189,12 @@ prepare() {
 	: >"$scratch/all.cc"
 	for mail in "$scratch"/mails/*.patch; do
 		[[ $mail != */0000-* ]] || continue
+		# It complains where a commit that is mended is not in the history.
 		(cd "$tree" && ./scripts/get_maintainer.pl --nogit --nogit-fallback --mpath="$scratch/MAINTAINERS" "$mail") \
-			>"$scratch/who" || die "get_maintainer.pl fails on ${mail##*/}; see above."
+			>"$scratch/who" 2>"$scratch/complaints" || {
+			cat "$scratch/complaints" >&2
+			die "get_maintainer.pl fails on ${mail##*/} (above); is build/linux a kernel tree?"
+		}
 		addresses 'maintainer|supporter' <"$scratch/who" >"$scratch/to"
 		addresses '!maintainer|supporter' <"$scratch/who" >"$scratch/cc"
 		commit=$(sed -n '1s/^From \([0-9a-f]*\) .*/\1/p' "$mail")
@@ -210,7 +214,11 @@ prepare() {
 send_one() {
 	local said args=()
 	if [[ $mode == reflect ]]; then
-		sed -e '1,/^$/{' -e 's/^\(To\|Cc\):/X-\1:/' -e '}' "$1" >"$scratch/mail"
+		# One a line: git send-email folds To and Cc, and nothing else.
+		awk '/^$/ { body = 1 }
+			!body && /^[^ \t]/ { name = $0 ~ /^(To|Cc):/ ? "X-" substr($0, 1, 3) : "" }
+			!body && name { sub(/^(To|Cc):/, ""); sub(/,$/, ""); sub(/^ */, name " ") }
+			1' "$1" >"$scratch/mail"
 		set -- "$scratch/mail"
 		args=(--to="$sender")
 	fi

@@ -294,7 +294,7 @@ git -C "$T/files" commit -q --amend -m "as unpacked"
 cover "[PATCH v4] Huge tests" "v4: mended."
 LINUX=$T/files ok "a base that was made from files" "$send"
 like "that is said" "$err" "no base-commit: the base, Linux 7.3.4, was made from files"
-like "in the cover letter too" "$(cat "$out_dir/0000-cover-letter.patch")" "Based on Linux 7.3.4. There is no base-commit"
+like "in the cover letter too" "$(cat "$out_dir/0000-cover-letter.patch")" "Based on Linux 7.3.4. No commit is named"
 is "and there is none" "$(grep -c '^base-commit' "$out_dir"/* | grep -v ':0$')" ""
 
 done_testing
