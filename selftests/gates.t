@@ -246,7 +246,7 @@ red "an entry twice" maintainers "duplicate section header"
 fresh
 green "right patches" coccinelle "1 scripts, 2 files"
 planted mm/tiny.c 'void f(void)' '{' '	if (tiny) {' '		tiny = 0;' '	};' '}'
-red "what a script finds" coccinelle "semicolon.cocci: mm/tiny.c:Unneeded semicolon"
+red "what a script finds" coccinelle "semicolon.cocci: mm/tiny.c: Unneeded semicolon"
 fresh
 printf '#!/bin/bash\nexit 1\n' >"$copy/bin/spatch"
 chmod +x "$copy/bin/spatch"
@@ -300,6 +300,31 @@ red "a suite that skips itself" boot-default "skip not allowed"
 guest 0 "TAP version 13" 1..1 "ok 1 one"
 rm "$copy/build/default/overlay/kselftest/mm/page_huge"
 red "a series without the selftest" boot-default "brings no selftest"
+
+# The table of bases, of three kernels: one on which a patch does not apply, and
+# two on which all do.
+bases() {
+	guest "$@"
+	mkdir -p "$copy/build/test/bases"
+	cp -a "$copy/build/default" "$copy/build/test/bases"
+	cat >"$copy/scripts/fetch.sh" <<-END
+		#!/bin/bash
+		case \${1:-} in
+		--list) printf '%s\n' '6.1.2-1 linux-source-6.1' '9.9.9-1 linux-source-9.9' ;;
+		6.1.2) echo "$tmp/old" ;;
+		*) echo "$kernel" ;;
+		esac
+	END
+}
+git clone -q "$kernel" "$tmp/old"
+sed -i 's/int huge/int tiny/' "$tmp/old/mm/hugetlb.c"
+git -C "$tmp/old" commit -qam "old"
+bases 0 "TAP version 13" 1..1 "ok 1 one"
+green "bad ones that are not said to be good" bases "6.1.2	6.1.2-1	bad	$first does not apply to mm/hugetlb.c"
+green "what was tried" bases "9.9.9-1: seen with this series"
+bases 1 "TAP version 13" 1..1 "not ok 1 one"
+red "a test that fails on a good one" bases "is one of KNOWN_GOOD in scripts/base.env, and is not good"
+red "which is in the table" bases "bad	page_huge fails: not ok 1 one"
 
 guest 0 "one: pass" "| anything" "one: ok a" "two: skip"
 printf '# written\none: pass\none: ok a\ntwo: skip\n' >"$copy/selftests/expected/hugetlb-unpatched.txt"
