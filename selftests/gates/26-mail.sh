@@ -1,7 +1,7 @@
 #!/bin/bash
 # The mails that send.sh sends, received by a server on loopback, give through b4 and git am the tree and the messages of the series.
 # Needs: tree
-# Green: scripts/send.sh Documentation/cover-letter.txt selftests/smtpd.py series
+# Green: scripts/send.sh Documentation/cover-letter.txt selftests/smtpd.py series patches
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
