@@ -251,7 +251,6 @@ deliver() {
 	report
 	((left == 0)) ||
 		die "$ended; $left mails were not sent. Mend the cause$([[ $mode == reflect ]] || echo ", or To and Cc in $out,") and run scripts/send.sh --$mode again."
-	rm "$progress"
 }
 
 need_linux_x86
@@ -284,8 +283,11 @@ else
 fi
 deliver
 if [[ $mode == send ]]; then
+	# In this order: what was sent must not be sent again.
 	mv "$out" "$BUILD/sent-v$number"
+	rm "$BUILD/sent-v$number/progress"
 	say "send: all was sent; the mails are in $BUILD/sent-v$number"
 else
+	rm "$progress"
 	say "send: all was sent, to you alone"
 fi

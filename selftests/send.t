@@ -251,12 +251,23 @@ stop_server
 start_server
 ok "it goes on" "$send" --send
 like "and says what may come twice" "$err" "0001-mm-one.patch was on its way when an earlier run ended; it may come twice"
-is "asks nothing again" "$(grep -c "yes or no" <<<"$err")" 0
+is "asks nothing again" "$(grep -c "Certificate of Origin" <<<"$err")" 0
 mv "$T"/v2/* "$server/box/new/"
 is "everything came once" "$(received Subject)" "$(printf '[RFC PATCH v2 %s\n' '0/3] Huge tests' '1/3] mm: one' '2/3] char: two' '3/3] mm: three')"
 is "in one thread" "$(received In-Reply-To | sed 1d | sort -u)" "$(received Message-ID | sed -n 1p)"
 like "to the address that was edited" "$(received X-Envelope-To | sed -n 2p)" "stable@elsewhere.org"
 ok "and all is told" test -d "$BUILD/sent-v2"
+
+# Killed after the last mail, before that was written down.
+mv "$BUILD/sent-v2" "$out_dir"
+{
+	echo "send 2"
+	(cd "$out_dir" && printf 'sent %s\n' *.patch)
+} >"$T/progress"
+mv "$T/progress" "$out_dir/"
+ok "a run that was killed after the last mail" "$send" --send
+is "sends nothing again" "$(mails)" 4
+ok "and is done" test -d "$BUILD/sent-v2"
 
 ### git send-email alone is ended, which it calls a success; and a run is killed
 cover "[RFC PATCH v3] Huge tests" "v3: best."
