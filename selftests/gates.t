@@ -70,7 +70,7 @@ tiny=$tmp/tiny
 mkdir -p "$tiny/selftests/gates/soak" "$tiny/Documentation" "$tiny/patches" "$tiny/bin" "$tmp/cache"
 cp -a "$TOP/.ci" "$TOP/scripts" "$tiny"
 cp -a "$TOP/selftests"/{gates,guest} "$tiny/selftests"
-for file in skip.allow checkpatch.ignore; do
+for file in skip.allow checkpatch.ignore coccinelle.ignore; do
 	grep '^#' "$TOP/selftests/$file" >"$tiny/selftests/$file"
 done
 : >"$tiny/series"
@@ -247,6 +247,11 @@ fresh
 green "right patches" coccinelle "1 scripts, 2 files"
 planted mm/tiny.c 'void f(void)' '{' '	if (tiny) {' '		tiny = 0;' '	};' '}'
 red "what a script finds" coccinelle "semicolon.cocci: mm/tiny.c: Unneeded semicolon"
+printf 'misc/semicolon.cocci\tmm/tiny.c\tit is meant to be seen\n' >>"$copy/selftests/coccinelle.ignore"
+green "an exception with a reason" coccinelle
+fresh
+printf 'misc/semicolon.cocci\tmm/tiny.c\tthere was one once\n' >>"$copy/selftests/coccinelle.ignore"
+red "an exception that is not needed" coccinelle "not needed any more"
 fresh
 printf '#!/bin/bash\nexit 1\n' >"$copy/bin/spatch"
 chmod +x "$copy/bin/spatch"
