@@ -255,7 +255,12 @@ red "an exception that is not needed" coccinelle "not needed any more"
 fresh
 printf '#!/bin/bash\nexit 1\n' >"$copy/bin/spatch"
 chmod +x "$copy/bin/spatch"
-red "a coccinelle that does not work" coccinelle "1 of 1 coccinelle scripts did not run"
+red "a coccinelle that does not work" coccinelle "these coccinelle scripts did not run"
+printf 'misc/semicolon.cocci\t*\tit does not work\n' >>"$copy/selftests/coccinelle.ignore"
+red "no script that is not left out" coccinelle "there are no coccinelle scripts"
+fresh
+printf 'misc/gone.cocci\t*\tit did not work\n' >>"$copy/selftests/coccinelle.ignore"
+red "a script left out that is not there" coccinelle "there is no scripts/coccinelle/misc/gone.cocci"
 
 fresh
 printf 'echo 1..1; echo ok 1\n' >"$copy/selftests/one.t"
@@ -274,7 +279,18 @@ guest() {
 	install /dev/null "$copy/build/default/overlay/kselftest/mm/page_huge"
 	chmod +x "$copy/build/default/overlay/kselftest/mm/page_huge"
 	printf '#!/bin/bash\n' >"$copy/scripts/build.sh"
-	printf '#!/bin/bash\ncat "%s/said"\nexit %d\n' "$copy" "$1" >"$copy/scripts/boot.sh"
+	cat >"$copy/scripts/boot.sh" <<-END
+		#!/bin/bash
+		while [[ \$1 != -- ]]; do shift; done
+		if [[ \$2 == /gate/tests.sh ]]; then
+			for command in "\${@:3}"; do
+				[[ \$command == "\${SILENT:-}" ]] || { echo "### \$command"; cat "$copy/said"; }
+			done
+		else
+			cat "$copy/said"
+		fi
+		exit $1
+	END
 	touch "$copy/selftests"/splat.{deny,allow}
 	mkdir -p "$copy/selftests/expected"
 	shift
@@ -292,6 +308,8 @@ guest 0 "TAP version 13" "ok 1 one"
 red "no plan" boot-default "no plan"
 guest 0
 red "no tests" boot-default "no plan"
+guest 0 "TAP version 13" 1..1 "ok 1 one"
+SILENT=./page_huge_ops red "one of several that says nothing" boot-default "no plan"
 guest 99 "TAP version 13" 1..1 "ok 1 one"
 red "a counter that changed" boot-default "a counter changed"
 guest 123 "TAP version 13" 1..1 "ok 1 one"
