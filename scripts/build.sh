@@ -2,14 +2,15 @@
 # build.sh [CONFIG]: build the kernel of build/linux, and its selftests of mm and
 # of dma-buf heaps.
 #
-# CONFIG is "default" (a small kernel that boots in seconds) or "debug" (the
-# same with KASAN, lockdep and the checks of mm). Both are fragments of
+# CONFIG is "default" (a kernel that boots in seconds), "debug" (the same with
+# KASAN, lockdep and the checks of mm) or "small" (what the series touches, only
+# to see that it builds: nothing is made to boot). They are fragments of
 # selftests/config merged over tinyconfig; every option they ask for is checked
 # to have survived. The work tree is build/linux as it is, committed or not,
 # and stays clean. Nothing changed means nothing to do.
 #
 # Result, in build/CONFIG:
-#   arch/x86/boot/bzImage   the kernel
+#   arch/x86/boot/bzImage   the kernel (small: vmlinux, and nothing of the rest)
 #   overlay/                what goes over the guest's root: lib/modules, and
 #                           the selftests with their libraries in /kselftest
 #   tree                    what it was built from
@@ -33,8 +34,11 @@ ksft=$BUILD/kselftest
 case $config in
 default) merge=("$fragments/default.config") ;;
 debug) merge=("$fragments/default.config" "$fragments/debug.config") ;;
-*) die "unknown CONFIG '$config'; say default or debug." ;;
+small) merge=("$fragments/small.config") ;;
+*) die "unknown CONFIG '$config'; say default, debug or small." ;;
 esac
+kernel=arch/x86/boot/bzImage steps=4
+[[ $config != small ]] || kernel=vmlinux steps=2
 need_linux_x86
 [[ -e $linux/.git ]] ||
 	die "there is no kernel tree in $linux; run scripts/apply.sh first."
@@ -64,15 +68,17 @@ tree=$(GIT_INDEX_FILE=$tmp/index git -C "$linux" add -A &&
 	die "cannot read the state of $linux with git; look at what 'git -C $linux status' says."
 
 # The series' own options, each from the step on that defines it.
+defined=$(sed -n -E 's/^(# )?CONFIG_([A-Za-z0-9_]+).*/\2/p' "$fragments/series.config" | paste -s -d '|')
+defined=" $({ git -C "$linux" grep -hE --untracked "^(menu)?config ($defined)$" -- '*Kconfig*' || :; } | sed 's/.* //' | xargs) "
 while read -r line; do
 	option=${line#*CONFIG_}
 	option=${option%%[ =]*}
-	! git -C "$linux" grep -qE --untracked "^(menu)?config $option$" -- '*Kconfig*' || echo "$line"
+	[[ $defined != *" $option "* ]] || echo "$line"
 done < <(grep -E '^(# )?CONFIG_' "$fragments/series.config") >"$tmp/series.config"
 merge+=("$tmp/series.config")
 stamp="$tree $(cat "${merge[@]}" "$0" | sha256sum | cut -d' ' -f1) $(gcc --version | head -n1)"
 
-if [[ -f $out/tree && $(<"$out/tree") == "$stamp" && -f $out/arch/x86/boot/bzImage ]]; then
+if [[ -f $out/tree && $(<"$out/tree") == "$stamp" && -f $out/$kernel ]]; then
 	say "$config kernel: nothing changed"
 	exit 0
 fi
@@ -106,11 +112,11 @@ mk() {
 mkdir -p "$out"
 rm -f "$out/tree"
 
-say "[1/4] $config kernel: configuration"
+say "[1/$steps] $config kernel: configuration"
 # tinyconfig is allnoconfig with the first three.
 configure() {
 	local tiny=(kernel/configs/tiny-base.config kernel/configs/tiny.config arch/x86/configs/tiny.config)
-	cp "$out/.config" "$tmp/config.old" 2>/dev/null || :
+	cp -p "$out/.config" "$tmp/config.old" 2>/dev/null || :
 	(cd "$linux" && ARCH=x86 scripts/kconfig/merge_config.sh -n -Q -O "$out" "${tiny[@]}" "${merge[@]}")
 	# Same configuration, same time stamp: make need not look again.
 	! cmp -s "$out/.config" "$tmp/config.old" || touch -r "$tmp/config.old" "$out/.config"
@@ -134,10 +140,21 @@ if ((${#lost[@]})); then
 	die "these options did not survive in the $config configuration; add what they depend on to ${fragments#"$TOP"/}, or drop them."
 fi
 
-say "[2/4] $config kernel: compiling (minutes the first time)"
-run "building the $config kernel" mk bzImage modules
+say "[2/$steps] $config kernel: compiling (minutes the first time)"
+run "building the $config kernel" mk "${kernel##*/}" modules
 
-say "[3/4] $config kernel: selftests"
+# finish: the result is there, and what it was built from is said.
+finish() {
+	echo "$stamp" >"$tmp/tree"
+	mv "$tmp/tree" "$out/tree"
+	say "$config kernel: $out/$kernel"
+}
+[[ $config != small ]] || {
+	finish
+	exit 0
+}
+
+say "[3/$steps] $config kernel: selftests"
 # They do not depend on the configuration: built once for all of them. Their
 # Makefile does not track headers, so any change but to one test's own source
 # starts afresh.
@@ -162,7 +179,7 @@ selftests() {
 }
 run "building the selftests" selftests
 
-say "[4/4] $config kernel: what goes over the guest's root"
+say "[4/$steps] $config kernel: what goes over the guest's root"
 overlay() {
 	local root=$tmp/overlay lib
 	mkdir -p "$root"
@@ -183,6 +200,4 @@ overlay() {
 }
 run "collecting what goes over the guest's root" overlay
 
-echo "$stamp" >"$tmp/tree"
-mv "$tmp/tree" "$out/tree"
-say "$config kernel: $out/arch/x86/boot/bzImage"
+finish

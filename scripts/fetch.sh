@@ -1,6 +1,9 @@
 #!/bin/bash
-# Get the kernel that the series is made against, verified, and print where it
-# is: a tarball, an unpacked tree or a git tree. Tried in this order: LINUX, an
+# fetch.sh [VERSION | --list]: get the kernel that the series is made against,
+# verified, and print where it is: a tarball, an unpacked tree or a git tree.
+# VERSION (7.2, or 7.2.13): another one, in place of the base the newest of
+# Debian's linux-source packages of it, or LINUX. --list prints for each such
+# package its newest version and its name. Tried in this order: LINUX, an
 # earlier download, Debian's linux-source package of the pinned version (if it
 # is gone: the nearest newer one that the series applies to), the tag from
 # kernel.org. The pins are in base.env.
@@ -36,9 +39,18 @@ version() {
 		}'
 }
 
+# of_wanted VERSION: is it the wanted one, or one of the wanted series?
+of_wanted() {
+	[[ $1 == "$wanted" || $1 == "$wanted".* ]]
+}
+
 # check_version VERSION WHAT: the same stable series as a known good version.
 check_version() {
 	local good
+	if [[ -n $wanted ]]; then
+		of_wanted "$1" || die "$2 is linux $1, not $wanted; give a tree of that version, or unset LINUX."
+		return 0
+	fi
 	for good in $KNOWN_GOOD; do
 		[[ $1 != "$good" ]] || return 0
 	done
@@ -97,7 +109,7 @@ use_tarball() {
 		return 0
 	fi
 	say "fetch: $1: Debian's source package, the stable release with Debian's patches"
-	[[ $1 == "$pinned" ]] || say "fetch: $pinned is gone from Debian; $1 is used in its place"
+	[[ $1 == "$pinned" || -n $wanted ]] || say "fetch: $pinned is gone from Debian; $1 is used in its place"
 	echo "$CACHE/$1.tar.xz"
 	exit 0
 }
@@ -134,8 +146,54 @@ get_deb() {
 	mv "$tmp/$name.tar.xz" "$CACHE/"
 }
 
+# candidates: version and name of every linux-source of the suites, oldest first.
+candidates() {
+	apt_private apt-cache search --names-only '^linux-source-[0-9.]+$' | cut -d ' ' -f 1 |
+		while read -r package; do
+			apt_private apt-cache madison "$package" |
+				awk -F ' *[|] *' '{ print $2, $1 }'
+		done | sed 's/ *$//' | sort -V -u
+}
+
+# all_suites: sets up apt for all of them.
+all_suites() {
+	local suite
+	{ command -v apt-get && command -v dpkg-deb; } >/dev/null ||
+		die "no apt here; set LINUX to a tree of another version."
+	apt_root "$tmp/apt"
+	for suite in $BASE_SUITES; do
+		apt_suite deb "$suite" || say "fetch: no mirror of this machine has $suite"
+	done
+	[[ -s $APT_ROOT/sources.list ]] || why+=("$(apt_error)")
+}
+
+# other: the newest linux-source of the wanted version; without the network
+# the newest that is here.
+other() {
+	local version package name='' file
+	say "fetch: looking for linux $wanted in Debian"
+	all_suites
+	while read -r version package; do
+		! of_wanted "${version%%-*}" || name=${package}_$version
+	done < <(candidates)
+	if [[ -n $name ]]; then
+		use_tarball "$name"
+		say "fetch: downloading $name"
+		get_deb "${name%%_*}" "${name#*_}" || why+=("$(apt_error)")
+		use_tarball "$name"
+	else
+		while read -r file; do
+			name=${file##*/}
+			name=${name%.tar.xz}
+			version=${name#*_}
+			! of_wanted "${version%%-*}" || use_tarball "$name"
+		done < <(compgen -G "$CACHE/linux-source-*.tar.xz" | sort -V -r)
+	fi
+	die "there is no linux-source of $wanted in Debian (${why[*]:-see scripts/fetch.sh --list}); set LINUX to a tree of that version."
+}
+
 from_debian() {
-	local suite candidates package version name
+	local suite package version name
 	if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
 		why+=("no apt here for Debian's package")
 		return 0
@@ -156,11 +214,6 @@ from_debian() {
 		return 0
 	fi
 	# Gone: the nearest newer one that the series applies to.
-	candidates=$(apt_private apt-cache search --names-only '^linux-source-[0-9.]+$' | cut -d ' ' -f 1 |
-		while read -r package; do
-			apt_private apt-cache madison "$package" |
-				awk -F ' *[|] *' '{ print $2, $1 }'
-		done | sed 's/ *$//' | sort -V -u)
 	while read -r version package; do
 		dpkg --compare-versions "${version:-0}" gt "$BASE_DEB_VERSION" || continue
 		name=${package}_$version
@@ -171,7 +224,7 @@ from_debian() {
 			return 0
 		fi
 		rm -rf "$tmp/try" "$CACHE/$name.tar.xz" "$CACHE/$name.sha256"
-	done <<<"$candidates"
+	done < <(candidates)
 	why+=("Debian no longer has $BASE_DEB_VERSION nor a newer one that the series applies to")
 }
 
@@ -191,8 +244,11 @@ from_git() {
 }
 
 need_linux_x86
+[[ $# -le 1 && ${1:-} =~ ^(--list|[0-9]+(\.[0-9]+){1,2})?$ ]] ||
+	die "unknown argument; say fetch.sh, fetch.sh VERSION (7.2 or 7.2.13) or fetch.sh --list."
+wanted=${1:-}
 "$TOP/scripts/setup.sh" base
-[[ -z ${LINUX:-} ]] || use_linux
+[[ -z ${LINUX:-} || $wanted == --list ]] || use_linux
 
 pinned=${BASE_DEB_PACKAGE}_$BASE_DEB_VERSION
 instead=$CACHE/$pinned.instead
@@ -202,17 +258,25 @@ use_cached() {
 	[[ ! -f $instead ]] || use_tarball "$(<"$instead")"
 	use_clone
 }
-use_cached
+[[ -n $wanted ]] || use_cached
 
 writable "$CACHE"
 need_space "$CACHE" 2 "the kernel source"
 lock_cache
-use_cached # another checkout may have got it meanwhile
+[[ -n $wanted ]] || use_cached # another checkout may have got it meanwhile
 tmp=$CACHE/tmp.fetch
 rm -rf "$tmp"
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp"
 why=()
+case $wanted in
+--list)
+	all_suites
+	candidates | awk '{ newest[$2] = $1 } END { for (name in newest) print newest[name], name }' | sort -V
+	exit 0
+	;;
+?*) other ;;
+esac
 from_debian
 use_cached
 from_git

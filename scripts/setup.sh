@@ -3,8 +3,8 @@
 #
 #   scripts/setup.sh [GROUP...]
 #
-# GROUP: base (get the kernel, apply and export patches), build, boot, check.
-# Without a GROUP: all of them. Root, or a user who may use sudo.
+# GROUP: base (get the kernel, apply and export patches), build, boot, check,
+# send (mail the series). Without a GROUP: all of them. Root, or a user who may use sudo.
 #
 # Environment: CACHE, where the tools go that Debian 12 does not have (sparse).
 set -euo pipefail
@@ -20,7 +20,9 @@ declare -A packages=(
 	[build]="gcc libc6-dev make flex bison bc libelf-dev libssl-dev python3 kmod cpio rsync
 		libcap-dev libnuma-dev liburing-dev"
 	[boot]="qemu-system-x86 busybox-static cpio procps psmisc libcap2-bin"
-	[check]="shellcheck codespell perl ccache gcc libc6-dev make gpg gpg-agent python3-sphinx python3-yaml"
+	[check]="shellcheck codespell perl ccache gcc libc6-dev make gpg gpg-agent python3-sphinx python3-yaml
+		b4 python3-aiosmtpd coccinelle"
+	[send]="git-email libmailtools-perl libemail-valid-perl libauthen-sasl-perl libio-socket-ssl-perl libnet-smtp-ssl-perl"
 )
 
 # Does this sparse know the C that the kernel is written in? The kernel's own
@@ -75,11 +77,11 @@ install_sparse() {
 
 need_linux_x86
 groups=("$@")
-(($# > 0)) || groups=(base build boot check)
+(($# > 0)) || groups=(base build boot check send)
 wanted=()
 for group in "${groups[@]}"; do
 	[[ -n ${packages[$group]:-} ]] ||
-		die "unknown group '$group'; the groups are base, build, boot and check."
+		die "unknown group '$group'; the groups are base, build, boot, check and send."
 	read -r -d '' -a more <<<"${packages[$group]}" || true
 	wanted+=("${more[@]}")
 done

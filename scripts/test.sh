@@ -1,12 +1,14 @@
 #!/bin/bash
-# test.sh [--list] [--soak] [GATE...]: run the gates of a submission.
+# test.sh [--list] [--static | --soak] [GATE...]: run the gates of a submission.
 #
 # Without GATE all of them, in the order of their numbers; with GATE those.
 #   --list   name every gate and say what it proves
+#   --static those that look at the patches and boot nothing
 #   --soak   the long ones too; one that has passed on this series is not run
 #            again, so an interrupted run goes on where it stopped
 # A gate is a file of selftests/gates (the long ones: selftests/gates/soak).
-# Its second line says what it proves; then two lines it may have:
+# Its second line says what it proves; then lines it may have:
+#   # Static: yes        one of --static
 #   # Needs: tree       the series is applied before it runs
 #   # Green: PATH...    a pass counts for as long as the series and the content
 #                       of these paths are the same; unless it is named
@@ -39,12 +41,13 @@ header() {
 	sed -n "2,/^[^#]/s/^# $2: //p" "$1"
 }
 
-list=0 soak=0 named=()
+list=0 soak=0 static=0 named=()
 for arg; do
 	case $arg in
 	--list) list=1 ;;
 	--soak) soak=1 ;;
-	-*) die "unknown option '$arg'; say test.sh [--list] [--soak] [GATE...]." ;;
+	--static) static=1 ;;
+	-*) die "unknown option '$arg'; say test.sh [--list] [--static | --soak] [GATE...]." ;;
 	*) named+=("$arg") ;;
 	esac
 done
@@ -70,6 +73,11 @@ if ((${#named[@]})); then
 		done
 		[[ $found ]] || die "there is no gate '$name'; test.sh --list names them all."
 		run+=("$found")
+	done
+elif ((static)); then
+	((!soak)) || die "--static and --soak are two things; say one of them."
+	for file in "${ordinary[@]}"; do
+		[[ -z $(header "$file" Static) ]] || run+=("$file")
 	done
 else
 	run=("${ordinary[@]}")
@@ -225,7 +233,7 @@ for file in "${run[@]}"; do
 done
 
 # What is known of the long gates on this series.
-if ((!soak && !${#named[@]})); then
+if ((!soak && !static && !${#named[@]})); then
 	for file in "${long[@]}"; do
 		name=$(name_of "$file")
 		IFS=$'\t' read -r _ result seen day _ <<<"$(soak_line "$name")"

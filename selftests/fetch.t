@@ -195,6 +195,30 @@ rm "$archive/pool/"*7.3.[45]_[25]_all.deb "$archive/pool/"*7.3.5* 2>/dev/null ||
 pin 7.3.9-1 "$sha"
 refuses "gone, and no newer one" "no longer has 7.3.9-1 nor a newer one" "$fetch"
 
+### another version
+refuses "an argument that is nothing" "unknown argument; say fetch.sh, fetch.sh VERSION" "$fetch" latest
+LINUX=$T/old ok "LINUX of another version, asked for" "$fetch" 6.1
+is "is printed" "$out" "$T/old"
+LINUX=$T/old refuses "LINUX of yet another" "is linux 6.1.12, not 7.4" "$fetch" 7.4
+rm -rf "$CACHE"
+make_deb linux-source-7.4 7.4.1-1 "$T/later" >/dev/null
+make_deb linux-source-7.4 7.4.3-1 "$T/later" >/dev/null
+publish forky
+ok "a list" "$fetch" --list
+is "has the newest of each" "$out" "$(printf '%s\n' '7.3.4-1 linux-source-7.3' '7.4.3-1 linux-source-7.4')"
+ok "another version" "$fetch" 7.4
+is "is the newest of it" "$out" "$CACHE/linux-source-7.4_7.4.3-1.tar.xz"
+is "and no substitute for the base" "$(grep -c "gone from Debian" <<<"$err")" 0
+ok "an older one, to the letter" "$fetch" 7.4.1
+is "is that" "$out" "$CACHE/linux-source-7.4_7.4.1-1.tar.xz"
+refuses "one that there is not" "there is no linux-source of 6.6 in Debian" "$fetch" 6.6
+mv "$archive" "$archive.away"
+ok "without the archive" "$fetch" 7.4
+is "the newest that is here" "$out" "$CACHE/linux-source-7.4_7.4.3-1.tar.xz"
+mv "$archive.away" "$archive"
+rm -rf "$CACHE" "$archive"/pool/*7.4*
+publish forky
+
 ### kernel.org
 git clone -q --bare "$kernel" "$T/kernel.org"
 refuses "a repository without the tag" "git clone: .*v7.3.4" "$fetch"

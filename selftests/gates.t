@@ -37,7 +37,8 @@ verdict() {
 # shellcheck source=scripts/base.env
 . "$TOP/scripts/base.env"
 kernel=$tmp/kernel
-mkdir -p "$kernel"/{Documentation,arch,include,drivers/char,fs,init,ipc,kernel,lib,mm,scripts}
+mkdir -p "$kernel"/{Documentation,arch,include,drivers/char,fs,init,ipc,kernel,lib,mm,scripts/coccinelle/misc} \
+	"$kernel"/tools/{docs,lib/python,testing/selftests/mm}
 touch "$kernel"/{COPYING,CREDITS,Kbuild,Kconfig,README} \
 	"$kernel"/{arch,drivers/char,include,fs,init,ipc,kernel,lib}/empty
 # So many that git keeps them in a pack, as it does a kernel's.
@@ -49,7 +50,14 @@ printf 'VERSION = %s\nPATCHLEVEL = %s\nSUBLEVEL = %s\nEXTRAVERSION =\n' \
 	"$version" "$patchlevel" "${sublevel:-0}" >"$kernel/Makefile"
 printf '// SPDX-License-Identifier: GPL-2.0\nint huge;\n' >"$kernel/mm/hugetlb.c"
 printf 'ONE THING\nM:\tSomebody <somebody@localhost>\nS:\tMaintained\nF:\tmm/hugetlb.c\n' >"$kernel/MAINTAINERS"
-cp "$BUILD/linux/scripts"/{checkpatch.pl,spelling.txt,const_structs.checkpatch} "$kernel/scripts"
+printf '# SPDX-License-Identifier: GPL-2.0\nTEST_GEN_FILES := old\n' >"$kernel/tools/testing/selftests/mm/Makefile"
+printf '*\n!*.c\n!Makefile\n!.gitignore\n' >"$kernel/tools/testing/selftests/mm/.gitignore"
+cp "$BUILD/linux/scripts"/{checkpatch.pl,get_maintainer.pl,spelling.txt,const_structs.checkpatch} "$kernel/scripts"
+cp "$BUILD/linux/scripts/coccinelle/misc/semicolon.cocci" "$kernel/scripts/coccinelle/misc"
+cp -P "$BUILD/linux/scripts/kernel-doc" "$kernel/scripts"
+cp -L "$BUILD/linux/tools/docs/kernel-doc" "$kernel/tools/docs"
+cp -r "$BUILD/linux/tools/lib/python/kdoc" "$kernel/tools/lib/python"
+find "$kernel" -name __pycache__ -exec rm -rf {} +
 export GIT_AUTHOR_NAME=tester GIT_AUTHOR_EMAIL=tester@localhost
 export GIT_COMMITTER_NAME=tester GIT_COMMITTER_EMAIL=tester@localhost
 git init -q "$kernel"
@@ -59,10 +67,10 @@ git -C "$kernel" commit -qm "tiny kernel"
 # A copy of this repository with a series of three patches, made as a developer
 # makes them; then a fresh copy of that for each case.
 tiny=$tmp/tiny
-mkdir -p "$tiny/selftests/gates/soak" "$tiny/patches" "$tiny/bin" "$tmp/cache"
+mkdir -p "$tiny/selftests/gates/soak" "$tiny/Documentation" "$tiny/patches" "$tiny/bin" "$tmp/cache"
 cp -a "$TOP/.ci" "$TOP/scripts" "$tiny"
 cp -a "$TOP/selftests"/{gates,guest} "$tiny/selftests"
-for file in skip.allow checkpatch.ignore; do
+for file in skip.allow checkpatch.ignore coccinelle.ignore; do
 	grep '^#' "$TOP/selftests/$file" >"$tiny/selftests/$file"
 done
 : >"$tiny/series"
@@ -88,9 +96,10 @@ commit "$tiny" "mm: add tiny"
 printf '#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0\ntrue\n' >"$linux/scripts/tiny.sh"
 chmod +x "$linux/scripts/tiny.sh"
 commit "$tiny" "scripts: add tiny.sh"
-printf '\nTINY\nM:\tTester <tester@localhost>\nS:\tMaintained\nF:\tmm/tiny.c\n' >>"$linux/MAINTAINERS"
+printf '\nTINY\nM:\tTester <tester@localhost>\nS:\tMaintained\nF:\tmm/tiny.c\nF:\tscripts/tiny.sh\n' >>"$linux/MAINTAINERS"
 commit "$tiny" "MAINTAINERS: add tiny"
-tail -n 4 "$linux/MAINTAINERS" >"$tiny/MAINTAINERS.snippet"
+printf '### %s\n\nIt adds.\n\n' "mm: add tiny" "scripts: add tiny.sh" "MAINTAINERS: add tiny" >"$tiny/Documentation/reading-guide.md"
+tail -n 5 "$linux/MAINTAINERS" >"$tiny/MAINTAINERS.snippet"
 quiet "$tiny/scripts/export.sh"
 printf '000[12]-*\tFILE_PATH_CHANGES\tMAINTAINERS comes last\n' >>"$tiny/selftests/checkpatch.ignore"
 rm -rf "$tiny/build"
@@ -127,6 +136,9 @@ red "a path of this machine" series "a place of this machine"
 fresh
 sed -i 's/tiny.c/huge.c/' "$copy/MAINTAINERS.snippet"
 red "another MAINTAINERS.snippet" series "is not what the series adds"
+fresh
+sed -i 's/add tiny.sh/tiny.sh/' "$copy/Documentation/reading-guide.md"
+red "a patch that is not in the reading guide" series "+scripts: add tiny.sh"
 fresh
 tac "$copy/series" >"$copy/series.new"
 mv "$copy/series.new" "$copy/series"
@@ -187,6 +199,69 @@ fresh
 printf '0003-*\tLONG_LINE\tthere was one once\n' >>"$copy/selftests/checkpatch.ignore"
 red "an exception that is not needed" checkpatch "not needed any more"
 
+# planted FILE LINE...: a fourth patch, which adds these lines.
+planted() {
+	local file=$1
+	shift
+	fresh
+	quiet "$copy/scripts/apply.sh"
+	printf '%s\n' "$@" >>"$copy/build/linux/$file"
+	commit "$copy" "mm: add a fault"
+	quiet "$copy/scripts/export.sh"
+}
+fresh
+green "right patches" noise "3 patches"
+planted mm/tiny.c 'int two; '
+red "white space at the end of a line" noise "trailing whitespace"
+planted mm/tiny.c ''
+red "an empty line at the end" noise "new blank line at EOF"
+planted mm/tiny.c 'int two;'
+git -C "$copy/build/linux" commit -q --amend -m $'mm: two\n\nMend it.\n\nFixes: 123456789abc ("mm:\none") Cc: stable@localhost'
+quiet "$copy/scripts/export.sh"
+red "trailers in one line" noise "the trailers of 'mm: two' run together"
+planted tools/testing/selftests/mm/Makefile 'TEST_GEN_FILES += tiny'
+green "a test program that is ignored" noise
+planted tools/testing/selftests/mm/.gitignore '!tiny_*'
+printf 'TEST_GEN_FILES += tiny_two\n' >>"$copy/build/linux/tools/testing/selftests/mm/Makefile"
+commit "$copy" "selftests/mm: add tiny_two"
+quiet "$copy/scripts/export.sh"
+red "a test program that is not" noise "builds tiny_two, which no .gitignore has"
+
+planted mm/tiny.c '/**' ' * tiny_two() - two' ' * Return: 2' ' */' 'int tiny_two(void)' '{' '	return 2;' '}' 'EXPORT_SYMBOL_GPL(tiny_two);'
+green "an export with kernel-doc" kernel-doc "1 exported functions"
+planted mm/tiny.c 'int tiny_two(void)' '{' '	return 2;' '}' 'EXPORT_SYMBOL_GPL(tiny_two);'
+red "an export without" kernel-doc "exports tiny_two() without kernel-doc"
+planted mm/tiny.c '/**' ' * tiny_two() - two' ' * @no: such' ' */' 'static int tiny_two(void)' '{' '	return 2;' '}'
+red "kernel-doc of a parameter that is not there" kernel-doc "these are new in the series"
+
+fresh
+green "a right entry" maintainers "2 new files"
+planted mm/other.c '// SPDX-License-Identifier: GPL-2.0'
+red "a file that nobody maintains" maintainers "adds mm/other.c and no entry"
+planted MAINTAINERS 'F:	mm/gone.c'
+red "an entry for a file that is not there" maintainers "no file matches"
+planted MAINTAINERS '' 'TINY' 'M:	Tester <tester@localhost>' 'S:	Maintained' 'F:	mm/tiny.c'
+red "an entry twice" maintainers "duplicate section header"
+
+fresh
+green "right patches" coccinelle "1 scripts, 2 files"
+planted mm/tiny.c 'void f(void)' '{' '	if (tiny) {' '		tiny = 0;' '	};' '}'
+red "what a script finds" coccinelle "semicolon.cocci: mm/tiny.c: Unneeded semicolon"
+printf 'misc/semicolon.cocci\tmm/tiny.c\tit is meant to be seen\n' >>"$copy/selftests/coccinelle.ignore"
+green "an exception with a reason" coccinelle
+fresh
+printf 'misc/semicolon.cocci\tmm/tiny.c\tthere was one once\n' >>"$copy/selftests/coccinelle.ignore"
+red "an exception that is not needed" coccinelle "not needed any more"
+fresh
+printf '#!/bin/bash\nexit 1\n' >"$copy/bin/spatch"
+chmod +x "$copy/bin/spatch"
+red "a coccinelle that does not work" coccinelle "these coccinelle scripts did not run"
+printf 'misc/semicolon.cocci\t*\tit does not work\n' >>"$copy/selftests/coccinelle.ignore"
+red "no script that is not left out" coccinelle "there are no coccinelle scripts"
+fresh
+printf 'misc/gone.cocci\t*\tit did not work\n' >>"$copy/selftests/coccinelle.ignore"
+red "a script left out that is not there" coccinelle "there is no scripts/coccinelle/misc/gone.cocci"
+
 fresh
 printf 'echo 1..1; echo ok 1\n' >"$copy/selftests/one.t"
 green "a right test" scripts
@@ -204,7 +279,18 @@ guest() {
 	install /dev/null "$copy/build/default/overlay/kselftest/mm/page_huge"
 	chmod +x "$copy/build/default/overlay/kselftest/mm/page_huge"
 	printf '#!/bin/bash\n' >"$copy/scripts/build.sh"
-	printf '#!/bin/bash\ncat "%s/said"\nexit %d\n' "$copy" "$1" >"$copy/scripts/boot.sh"
+	cat >"$copy/scripts/boot.sh" <<-END
+		#!/bin/bash
+		while [[ \$1 != -- ]]; do shift; done
+		if [[ \$2 == /gate/tests.sh ]]; then
+			for command in "\${@:3}"; do
+				[[ \$command == "\${SILENT:-}" ]] || { echo "### \$command"; cat "$copy/said"; }
+			done
+		else
+			cat "$copy/said"
+		fi
+		exit $1
+	END
 	touch "$copy/selftests"/splat.{deny,allow}
 	mkdir -p "$copy/selftests/expected"
 	shift
@@ -222,6 +308,8 @@ guest 0 "TAP version 13" "ok 1 one"
 red "no plan" boot-default "no plan"
 guest 0
 red "no tests" boot-default "no plan"
+guest 0 "TAP version 13" 1..1 "ok 1 one"
+SILENT=./page_huge_ops red "one of several that says nothing" boot-default "no plan"
 guest 99 "TAP version 13" 1..1 "ok 1 one"
 red "a counter that changed" boot-default "a counter changed"
 guest 123 "TAP version 13" 1..1 "ok 1 one"
@@ -235,6 +323,31 @@ red "a suite that skips itself" boot-default "skip not allowed"
 guest 0 "TAP version 13" 1..1 "ok 1 one"
 rm "$copy/build/default/overlay/kselftest/mm/page_huge"
 red "a series without the selftest" boot-default "brings no selftest"
+
+# The table of bases, of three kernels: one on which a patch does not apply, and
+# two on which all do.
+bases() {
+	guest "$@"
+	mkdir -p "$copy/build/test/bases"
+	cp -a "$copy/build/default" "$copy/build/test/bases"
+	cat >"$copy/scripts/fetch.sh" <<-END
+		#!/bin/bash
+		case \${1:-} in
+		--list) printf '%s\n' '6.1.2-1 linux-source-6.1' '9.9.9-1 linux-source-9.9' ;;
+		6.1.2) echo "$tmp/old" ;;
+		*) echo "$kernel" ;;
+		esac
+	END
+}
+git clone -q "$kernel" "$tmp/old"
+sed -i 's/int huge/int tiny/' "$tmp/old/mm/hugetlb.c"
+git -C "$tmp/old" commit -qam "old"
+bases 0 "TAP version 13" 1..1 "ok 1 one"
+green "bad ones that are not said to be good" bases "6.1.2	6.1.2-1	bad	$first does not apply to mm/hugetlb.c"
+green "what was tried" bases "9.9.9-1: seen with this series"
+bases 1 "TAP version 13" 1..1 "not ok 1 one"
+red "a test that fails on a good one" bases "is one of KNOWN_GOOD in scripts/base.env, and is not good"
+red "which is in the table" bases "bad	page_huge fails: not ok 1 one"
 
 guest 0 "one: pass" "| anything" "one: ok a" "two: skip"
 printf '# written\none: pass\none: ok a\ntwo: skip\n' >"$copy/selftests/expected/hugetlb-unpatched.txt"

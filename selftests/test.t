@@ -108,6 +108,12 @@ before=$(ran)
 status "the long ones on another series" 0 run --soak
 is "they run again" "$(ran)" $((before + 1))
 
+gate 20-static '# Static: yes' 'echo fine'
+status "the static ones" 0 run --static
+is "are those alone" "$(grep -c '^ok' <<<"$out") $(last)" "1 1 passed, 0 failed, 0 skipped"
+refuses "--static and --soak" "say one of them" run --static --soak
+rm "$repo/selftests/gates/20-static.sh"
+
 # Two at once, and one that is ended.
 mkfifo "$T/begun"
 gate 50-wait '' "echo begun >$T/begun" "sleep $$.5"

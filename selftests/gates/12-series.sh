@@ -1,5 +1,6 @@
 #!/bin/bash
-# series, patches/ and MAINTAINERS.snippet agree; no patch has what must not be sent.
+# series, patches/, MAINTAINERS.snippet and the reading guide agree; no patch has what must not be sent.
+# Static: yes
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -32,6 +33,14 @@ while read -r patch; do
 			complain "patches/$patch names $word, a place of this machine; take it out."
 	done
 done <"$TMPDIR/series"
+
+# Who reads it finds each patch in the guide, in the order of the series.
+sed -n 's/^### //p' Documentation/reading-guide.md >"$TMPDIR/guide" || complain "Documentation/reading-guide.md is missing; write it."
+while read -r patch; do
+	git mailinfo /dev/null /dev/null <"patches/$patch" | sed -n 's/^Subject: //p'
+done <"$TMPDIR/series" >"$TMPDIR/subjects"
+diff -u "$TMPDIR/guide" "$TMPDIR/subjects" ||
+	complain "Documentation/reading-guide.md (-) does not have the patches of the series (+), each with a title of its own, in their order; mend it."
 
 # The MAINTAINERS entry: the same lines here and in the series.
 "$TOP/scripts/apply.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # git am of the series on a pristine tree gives the tree that apply.sh made.
+# Static: yes
 # Needs: tree
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

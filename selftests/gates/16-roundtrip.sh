@@ -1,5 +1,6 @@
 #!/bin/bash
 # A fresh apply and export give series and patches/ back, byte for byte.
+# Static: yes
 # Needs: tree
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # quilt pushes the whole series without fuzz and gives git's tree, modes included.
+# Static: yes
 # Needs: tree
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # checkpatch --strict finds nothing in any patch but what selftests/checkpatch.ignore has.
+# Static: yes
 # Needs: tree
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

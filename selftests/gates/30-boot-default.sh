@@ -6,6 +6,5 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Each by itself, where its skips are seen; then as a developer of mm runs them.
-for test in ./page_huge ./page_huge_ops ./page_huge_gup ./page_huge_zero ./ksft_page_huge.sh; do
-	boot_selftest default "$test"
-done
+boot_selftest default ./page_huge ./page_huge_ops ./page_huge_gup ./page_huge_zero
+boot_selftest default ./ksft_page_huge.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # W=1 and sparse say nothing about the touched files that they do not say about the base.
+# Static: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/setup.sh selftests/config selftests/gates/lib.sh
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Sphinx builds the documents that the series touches, with all that they include, without a warning.
+# Static: yes
 # Green: selftests/gates/lib.sh
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

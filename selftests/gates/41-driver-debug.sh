@@ -8,7 +8,5 @@ set -euo pipefail
 # A processor without pages of 1 GiB, which take minutes to clear and to poison.
 # They have their turn in the soak gate driver-long.
 export QEMU_ARGS="-cpu max,-erms,-fsrm,-la57,-pdpe1gb" KERNEL_ARGS="hugepages=128"
-for test in ./hugetlb_driver ./hugetlb_driver_admin ./hugetlb_driver_gup ./hugetlb_driver_ops \
-	./hugetlb_driver_pages ./hugetlb_unmap_private "/gate/kunit.sh hugetlb_driver"; do
-	boot_selftest debug "$test"
-done
+boot_selftest debug ./hugetlb_driver ./hugetlb_driver_admin ./hugetlb_driver_gup ./hugetlb_driver_ops \
+	./hugetlb_driver_pages ./hugetlb_unmap_private "/gate/kunit.sh hugetlb_driver"

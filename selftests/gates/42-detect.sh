@@ -8,4 +8,5 @@ set -euo pipefail
 "$TOP/scripts/build.sh" default
 "$TOP/scripts/build.sh" debug
 cd "$TOP"
-run_tests selftests/build.t selftests/boot.t selftests/boot-debug.t
+# One at a time: they wait for guests, and for hangs of them.
+JOBS=1 run_tests selftests/build.t selftests/boot.t selftests/boot-debug.t

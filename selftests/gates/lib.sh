@@ -69,19 +69,26 @@ check_tap() {
 	return "$bad"
 }
 
-# boot_selftest CONFIG COMMAND: build that kernel, run COMMAND where its mm
-# selftests are, and check its TAP and that no counter changed.
+# boot_selftest CONFIG COMMAND...: build that kernel, run each COMMAND where its mm
+# selftests are, all in one boot, and check the TAP of each and that no counter
+# changed.
 boot_selftest() {
-	local status=0
-	"$TOP/scripts/build.sh" "$1"
-	[[ -x $BUILD/$1/overlay/kselftest/mm/page_huge ]] ||
+	local config=$1 command status=0 bad=0
+	shift
+	"$TOP/scripts/build.sh" "$config"
+	[[ -x $BUILD/$config/overlay/kselftest/mm/page_huge ]] ||
 		die "the series brings no selftest page_huge; see tools/testing/selftests/mm/Makefile in it."
-	TIMEOUT=${TIMEOUT:-900} "$TOP/scripts/boot.sh" -c "$1" -o "$TOP/selftests/gates/overlay" -- \
-		bash -c "cd /kselftest/mm && /gate/counters.sh $2" >"$TMPDIR/tap" || status=$?
-	cat "$TMPDIR/tap"
+	TIMEOUT=${TIMEOUT:-900} "$TOP/scripts/boot.sh" -c "$config" -o "$TOP/selftests/gates/overlay" -- \
+		/gate/tests.sh "$@" >"$TMPDIR/said" || status=$?
+	cat "$TMPDIR/said"
 	((status == 0)) ||
-		die "$2 ended with $status on the $1 kernel (99: a counter changed; 120 to 123: see scripts/boot.sh)."
-	check_tap "$TMPDIR/tap"
+		die "$* ended with $status on the $config kernel (99: a counter changed; 120 to 123: see scripts/boot.sh)."
+	for command; do
+		awk -v want="### $command" '/^### / { on = $0 == want; next } on' "$TMPDIR/said" >"$TMPDIR/tap"
+		say "$command"
+		check_tap "$TMPDIR/tap" || bad=1
+	done
+	return "$bad"
 }
 
 # hugetlb_list CONFIG: what the tree's own hugetlb tests say on that kernel.
@@ -96,19 +103,25 @@ hugetlb_list() {
 	grep -v '^| ' "$TMPDIR/all"
 }
 
-# run_tests FILE...: tests of this repository, each with all of its output when
-# it fails.
+# run_tests FILE...: tests of this repository, as many at a time as there are
+# processors or JOBS says, each with all of its output when it fails.
 run_tests() {
-	local bad=0 file status
+	local bad=0 file status out
 	(($#)) || die "there are no tests to run; is $TOP the repository?"
-	for file; do
+	# shellcheck disable=SC2016 # expanded by the bash that xargs starts
+	printf '%s\0' "$@" | xargs -0 -n 1 -P "${JOBS:-$(nproc)}" bash -c '
+		out=$TMPDIR/${1##*/}
 		status=0
+		bash "$1" >"$out.tap" 2>"$out.err" || status=$?
+		echo "$status" >"$out.status"' -
+	for file; do
+		out=$TMPDIR/${file##*/}
+		status=$(<"$out.status")
 		say "$file"
-		bash "$file" >"$TMPDIR/tap" 2>"$TMPDIR/err" || status=$?
-		if ! check_tap "$TMPDIR/tap" || ((status)); then
+		if ! check_tap "$out.tap" || ((status)); then
 			bad=1
-			grep -v '^ok' "$TMPDIR/tap" || :
-			cat "$TMPDIR/err"
+			grep -v '^ok' "$out.tap" || :
+			cat "$out.err"
 			say "$file failed, its status is $status"
 		fi
 	done

@@ -7,6 +7,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$TOP"
-# Those that need a kernel are the gate "detect".
-mapfile -t tests < <(find selftests -maxdepth 1 -name '*.t' ! -name 'boot*.t' ! -name 'build.t' | sort)
+# Those that need a kernel are the gate "detect". The longest begin.
+mapfile -t tests < <(find selftests -maxdepth 1 -name '*.t' ! -name 'boot*.t' ! -name 'build.t' -printf '%s %p\n' |
+	sort -rn | cut -d ' ' -f 2)
 run_tests ${tests[@]+"${tests[@]}"}
