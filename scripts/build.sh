@@ -121,23 +121,41 @@ configure() {
 	# Same configuration, same time stamp: make need not look again.
 	! cmp -s "$out/.config" "$tmp/config.old" || touch -r "$tmp/config.old" "$out/.config"
 }
-run "merging the configuration" configure
 
-lost=()
-while read -r line; do
-	option=${line#\# }
-	option=${option%%[ =]*}
-	# A later fragment has the last word.
-	line=$(cat "${merge[@]}" | grep -E "^(# )?$option(=| is not set)" | tail -n1)
-	case $line in
-	"#"*) ! grep -q "^$option=" "$out/.config" || lost+=("$line") ;;
-	*) grep -qxF "$line" "$out/.config" || lost+=("$line") ;;
-	esac
-done < <(cat "${merge[@]}" | grep -E '^(# )?CONFIG_[A-Za-z0-9_]+(=| is not set)')
-if ((${#lost[@]})); then
-	rm -f "$out/.config"
-	printf '%s\n' "${lost[@]}" >&2
-	die "these options did not survive in the $config configuration; add what they depend on to ${fragments#"$TOP"/}, or drop them."
+# lost_options: none that the fragments ask for may be missing.
+lost_options() {
+	local lost=() line option
+	while read -r line; do
+		option=${line#\# }
+		option=${option%%[ =]*}
+		# A later fragment has the last word.
+		line=$(cat "${merge[@]}" | grep -E "^(# )?$option(=| is not set)" | tail -n1)
+		case $line in
+		"#"*) ! grep -q "^$option=" "$out/.config" || lost+=("$line") ;;
+		*) grep -qxF "$line" "$out/.config" || lost+=("$line") ;;
+		esac
+	done < <(cat "${merge[@]}" | grep -E '^(# )?CONFIG_[A-Za-z0-9_]+(=| is not set)')
+	if ((${#lost[@]})); then
+		rm -f "$out/.config"
+		printf '%s\n' "${lost[@]}" >&2
+		die "these options did not survive in the $config configuration; add what they depend on to ${fragments#"$TOP"/}, or drop them."
+	fi
+}
+
+# It follows from these, and takes seconds.
+config_key() {
+	{
+		GIT_INDEX_FILE=$tmp/index git -C "$linux" ls-files -s -- '*Kconfig*' Makefile 'arch/x86/Makefile*' \
+			scripts 'kernel/configs' 'arch/x86/configs'
+		cat "${merge[@]}" "$0"
+		gcc --version
+		cat "$out/.config"
+	} | sha256sum
+}
+if [[ ! -f $out/.config || ! -f $out/config.key || $(<"$out/config.key") != "$(config_key)" ]]; then
+	run "merging the configuration" configure
+	lost_options
+	config_key >"$out/config.key"
 fi
 
 say "[2/$steps] $config kernel: compiling (minutes the first time)"
