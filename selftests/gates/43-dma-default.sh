@@ -10,10 +10,10 @@ strict="intel_iommu=on iommu.strict=1 test_hugetlb_dma.edu_dma_bits=64"
 
 pools="default_hugepagesz=2M hugepagesz=2M hugepages=64 hugepagesz=1G"
 
-# Two nodes, with pages of 2 MiB on both, and adjacent ones of 1 GiB on one.
-for test in ./hugetlb_heap ./hugetlb_heap_map; do
-	KERNEL_ARGS="${pools/=64/=128} hugepages=0:1,1:3" boot_selftest default "$test"
-done
+# Two nodes, with pages of 2 MiB on both, and adjacent ones of 1 GiB on one, whose
+# users page_table_check counts.
+KERNEL_ARGS="page_table_check=on ${pools/=64/=128} hugepages=0:1,1:3" \
+	boot_selftest default ./hugetlb_heap ./hugetlb_heap_map
 # One node, and memory of which 5 GiB in one piece go across a multiple of 4 GiB.
 export NUMA=1
 KERNEL_ARGS="$strict $pools hugepages=7" MEM=12288 QEMU_ARGS=$iommu boot_selftest default ./hugetlb_heap_dma

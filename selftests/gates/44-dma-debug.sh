@@ -9,6 +9,4 @@ set -euo pipefail
 # them, in dma-default.
 export QEMU_ARGS="-cpu max,-erms,-fsrm,-la57,-pdpe1gb -device intel-iommu -device edu,dma_mask=0xffffffffffffffff"
 export KERNEL_ARGS="hugepages=128 intel_iommu=on iommu.strict=1 test_hugetlb_dma.edu_dma_bits=64"
-for test in ./hugetlb_heap ./hugetlb_heap_map ./hugetlb_heap_dma; do
-	boot_selftest debug "$test"
-done
+boot_selftest debug ./hugetlb_heap ./hugetlb_heap_map ./hugetlb_heap_dma
