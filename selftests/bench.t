@@ -50,7 +50,7 @@ dma() {
 dma >"$T/dma"
 results=$repo/Documentation/results
 
-refuses "arguments" "too many" "$bench" all
+refuses "an unknown part" "say bench.sh \[zero-page" "$bench" all
 for program in page_huge_bench hugetlb_heap_bench; do
 	: >"$T/no-$program"
 	refuses "a series without $program" "brings no page_huge_bench or hugetlb_heap_bench" "$bench"
@@ -85,6 +85,10 @@ dma | grep -v CMA >"$T/dma"
 status "a peer that is not there" 1 "$bench"
 like "what cannot be compared is named" "$out" "pages of 2 MiB / best peer: - .*not checked"
 dma >"$T/dma"
+rm "$T/steps" "$results"/*
+ok "one part" "$bench" dma
+is "of the one kernel" "$(xargs <"$T/steps")" "build $BUILD boot $BUILD 1"
+is "and no other results" "$(cd "$results" && xargs <<<"$(ls)")" "dma.tsv dma.txt"
 figures | grep -v THP >"$T/figures"
 status "a figure that is not there" 1 "$bench"
 like "its goal is named" "$out" "THP zero page: - .*not checked"
