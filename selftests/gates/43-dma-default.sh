@@ -28,4 +28,4 @@ KERNEL_ARGS="test_hugetlb_dma.edu_dma_bits=32 $pools hugepages=1" \
 KERNEL_ARGS="test_hugetlb_dma.edu_dma_bits=32 default_hugepagesz=2M hugepagesz=2M hugepages=1:64" NUMA=2 MEM=6144 \
 	QEMU_ARGS="-device edu,dma_mask=0xffffffff" boot_selftest default "${some/ -t iommu}"
 # Every heap that there can be.
-KERNEL_ARGS="cma=64M $pools hugepages=1" MEM=4096 boot_selftest default ../dmabuf-heaps/dmabuf-heap
+KERNEL_ARGS="cma=64M $pools hugepages=1" MEM=6144 boot_selftest default ../dmabuf-heaps/dmabuf-heap
