@@ -27,6 +27,8 @@
 #   QEMU_ARGS    more QEMU arguments
 #   ICOUNT       1: emulated, and a nanosecond of the guest is one instruction,
 #                of all its processors together; for scripts/bench.sh
+#   MEMFD        1: the guest's memory is shared memory, in which a plugin of QEMU
+#                finds it; for scripts/bench.sh
 #   LOG          where the console goes (default: build/CONFIG/boot.log)
 #   BUILD, CACHE as in lib.sh
 set -euo pipefail
@@ -51,6 +53,7 @@ shift $((OPTIND - 1))
 
 mem=${MEM:-$([[ $config == debug ]] && echo 12288 || echo 8192)} cpus=${CPUS:-2} nodes=${NUMA:-2} limit=${TIMEOUT:-300}
 [[ ${ICOUNT:-} =~ ^1?$ ]] || fail "ICOUNT is 1 or not set."
+[[ ${MEMFD:-} =~ ^1?$ ]] || fail "MEMFD is 1 or not set."
 for number in "$mem" "$cpus" "$nodes" "$limit"; do
 	[[ $number =~ ^[1-9][0-9]*$ ]] ||
 		fail "'$number' is no number; MEM (MiB), CPUS, NUMA and TIMEOUT (seconds) are whole numbers from 1."
@@ -172,10 +175,12 @@ fi
 # Memory and processors in equal parts. A processor is a socket: two of one
 # socket on different nodes make the kernel warn.
 qemu+=(-smp "$cpus,sockets=$cpus")
+backend=ram
+[[ ! ${MEMFD:-} ]] || backend=memfd
 for ((node = 0; node < nodes; node++)); do
 	size=$((mem * (node + 1) / nodes - mem * node / nodes))
 	first=$((cpus * node / nodes)) last=$((cpus * (node + 1) / nodes - 1))
-	qemu+=(-object "memory-backend-ram,id=mem$node,size=${size}M"
+	qemu+=(-object "memory-backend-$backend,id=mem$node,size=${size}M"
 		-numa "node,nodeid=$node,memdev=mem$node,cpus=$first-$last")
 done
 

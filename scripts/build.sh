@@ -50,12 +50,7 @@ need_space "$BUILD" 3 "building a kernel"
 export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=builder \
 	KBUILD_BUILD_HOST=builder LC_ALL=C
 unset -v ARCH CROSS_COMPILE LLVM KBUILD_OUTPUT MAKEFLAGS O
-cc=gcc
-if command -v ccache >/dev/null; then
-	cc="ccache gcc"
-	# Objects are found again in another checkout, and without preprocessing.
-	export CCACHE_BASEDIR=$BUILD CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
-fi
+use_ccache
 
 tmp=$(mktemp -d "$BUILD/.build.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT

@@ -79,6 +79,18 @@ need_space() {
 		die "$what needs $gb GB in $dir but only $((free / 1024 / 1024)) GB are free; make room or choose another place (BUILD, CACHE)."
 }
 
+# use_ccache: sets cc, the compiler, found again by ccache where that is installed,
+# in another checkout too. Not in ccache's depend mode, which takes a file that
+# .incbin names for the one that it knew: the kernel in a bzImage is one.
+use_ccache() {
+	# shellcheck disable=SC2034 # for the caller
+	cc=gcc
+	# shellcheck disable=SC2034
+	! command -v ccache >/dev/null || cc="ccache gcc"
+	export CCACHE_BASEDIR=$BUILD CCACHE_NOHASHDIR=1 CCACHE_NODEPEND=1
+	unset -v CCACHE_DEPEND
+}
+
 # plain_git ARGS: git as it behaves for somebody who has configured nothing,
 # on a repository that the environment does not choose.
 plain_git() {

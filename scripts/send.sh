@@ -4,9 +4,10 @@
 # Writes build/outgoing: the cover letter (Documentation/cover-letter.txt, whose
 # first line has the prefix and the version, with the shortlog and the diffstat)
 # and a mail for each patch, a reply to it, To and Cc those whom get_maintainer.pl
-# names for that patch going by the MAINTAINERS of the base. A line
-# {Documentation/results/FILE} in the cover letter stands for that file. Nothing
-# is prepared when a static gate (scripts/test.sh --static) fails.
+# names for that patch going by the MAINTAINERS of the base, and the lists of
+# MAINTAINERS.snippet. A line {Documentation/results/FILE} in the cover letter
+# stands for that file. Nothing is prepared when a static gate (scripts/test.sh
+# --static) fails.
 #
 # Without an option nothing is sent, and no identity is needed. Otherwise git
 # send-email sends, as it is configured, one mail a run; who has to give a
@@ -199,6 +200,8 @@ prepare() {
 		addresses '!maintainer|supporter' <"$scratch/who" >"$scratch/cc"
 		commit=$(sed -n '1s/^From \([0-9a-f]*\) .*/\1/p' "$mail")
 		git -C "$tree" log -1 --format='%(trailers:key=Cc,valueonly)' "$commit" | sed '/^$/d' >>"$scratch/cc"
+		# Where the series is at home, all of it is wanted.
+		sed -n 's/^L:[[:blank:]]*//p' "$TOP/MAINTAINERS.snippet" >>"$scratch/cc"
 		cat "$scratch/to" >>"$scratch/all.to"
 		cat "$scratch/cc" >>"$scratch/all.cc"
 		address "$mail" "$scratch/to" "$scratch/cc"

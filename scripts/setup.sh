@@ -4,9 +4,11 @@
 #   scripts/setup.sh [GROUP...]
 #
 # GROUP: base (get the kernel, apply and export patches), build, boot, check,
-# send (mail the series). Without a GROUP: all of them. Root, or a user who may use sudo.
+# bench, send (mail the series). Without a GROUP: all of them. Root, or a user who
+# may use sudo.
 #
-# Environment: CACHE, where the tools go that Debian 12 does not have (sparse).
+# Environment: CACHE, where the tools go that Debian 12 does not have (sparse), and
+# the header for plugins of QEMU, which is only in its source package.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -20,8 +22,9 @@ declare -A packages=(
 	[build]="gcc libc6-dev make flex bison bc libelf-dev libssl-dev python3 kmod cpio rsync
 		libcap-dev libnuma-dev liburing-dev"
 	[boot]="qemu-system-x86 busybox-static cpio procps psmisc libcap2-bin"
+	[bench]="gcc libc6-dev gnuplot-nox dpkg-dev"
 	[check]="shellcheck codespell perl ccache gcc libc6-dev make gpg gpg-agent python3-sphinx python3-yaml
-		b4 python3-aiosmtpd coccinelle"
+		b4 python3-aiosmtpd coccinelle clang-19"
 	[send]="git-email libmailtools-perl libemail-valid-perl libauthen-sasl-perl libio-socket-ssl-perl libnet-smtp-ssl-perl"
 )
 
@@ -75,13 +78,50 @@ install_sparse() {
 	sparse_good || die "the sparse that was built is too old for this kernel; install sparse 0.6.5 or newer."
 }
 
+# The upstream version of the QEMU that is installed: its source package has the
+# header that goes with it.
+qemu_version() {
+	dpkg-query -W -f='${source:Version}' qemu-system-x86 2>/dev/null
+}
+
+header_good() {
+	[[ -f $CACHE/tools/qemu/qemu-plugin.h ]] &&
+		[[ $(cat "$CACHE/tools/qemu/version" 2>/dev/null) == "$(qemu_version)" ]]
+}
+
+install_plugin_header() {
+	local tmp=$CACHE/tmp.qemu version suite
+	version=$(qemu_version) || die "no QEMU is installed; run scripts/setup.sh boot."
+	rm -rf "$tmp"
+	trap 'rm -rf "$CACHE/tmp.qemu"' EXIT
+	mkdir -p "$tmp/apt" "$tmp/src" "$CACHE/tools/qemu"
+	say "setup: getting the header for plugins from QEMU's source package"
+	apt_root "$tmp/apt"
+	suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+	for suite in "$suite" "$suite-updates" sid; do
+		if apt_suite deb-src "$suite" &&
+			(cd "$tmp/src" && apt_private apt-get -qq source --download-only "qemu=$version" >&2); then
+			break
+		fi
+	done
+	compgen -G "$tmp/src/*.dsc" >/dev/null ||
+		die "the source of QEMU $version could not be downloaded ($(apt_error)); check the network, or put its include/qemu/qemu-plugin.h into $CACHE/tools/qemu and its version into the file version there."
+	if ! (cd "$tmp/src" && dpkg-source --no-check --skip-patches -x ./*.dsc tree) >"$tmp/log" 2>&1; then
+		tail -n 20 "$tmp/log" >&2
+		die "the source of QEMU $version could not be unpacked (above); is the disk full?"
+	fi
+	cp "$tmp/src/tree/include/qemu/qemu-plugin.h" "$CACHE/tools/qemu/"
+	echo "$version" >"$CACHE/tools/qemu/version"
+	rm -rf "$tmp"
+}
+
 need_linux_x86
 groups=("$@")
-(($# > 0)) || groups=(base build boot check send)
+(($# > 0)) || groups=(base build boot check bench send)
 wanted=()
 for group in "${groups[@]}"; do
 	[[ -n ${packages[$group]:-} ]] ||
-		die "unknown group '$group'; the groups are base, build, boot, check and send."
+		die "unknown group '$group'; the groups are base, build, boot, check, bench and send."
 	read -r -d '' -a more <<<"${packages[$group]}" || true
 	wanted+=("${more[@]}")
 done
@@ -104,10 +144,15 @@ need_sparse=
 if [[ " ${groups[*]} " == *" check "* ]] && ! sparse_good; then
 	need_sparse=1
 fi
-((${#todo[@]} > 0)) || [[ -n $need_sparse ]] || exit 0
+need_header=
+if [[ " ${groups[*]} " == *" bench "* ]] && ! header_good; then
+	need_header=1
+fi
+((${#todo[@]} > 0)) || [[ -n $need_sparse$need_header ]] || exit 0
 
 # Two checkouts may set up at once: one after the other.
 lock_cache
 mapfile -t todo < <(missing)
 ((${#todo[@]} == 0)) || install_packages "${todo[@]}"
 [[ -z $need_sparse ]] || sparse_good || install_sparse
+[[ -z $need_header ]] || header_good || install_plugin_header

@@ -6,7 +6,7 @@ kernel=${BUILD:-} cache=${CACHE:-}
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 BUILD=${kernel:-$TOP/build}
-unset CACHE MEM CPUS NUMA TIMEOUT KERNEL_ARGS QEMU_ARGS ICOUNT
+unset CACHE MEM CPUS NUMA TIMEOUT KERNEL_ARGS QEMU_ARGS ICOUNT MEMFD
 [[ -z $cache ]] || export CACHE=$cache
 [[ -f $BUILD/default/tree ]] || bail "no default kernel in $BUILD; run scripts/build.sh first"
 export LOG=$T/console TIMEOUT=120
@@ -26,6 +26,7 @@ status "a MEM that is no number" 120 env MEM=4G "$boot" -- true
 like_err "says what it wants" "'4G' is no number"
 status "more nodes than processors" 120 env CPUS=1 NUMA=2 "$boot" -- true
 status "ICOUNT that is not 1" 120 env ICOUNT=2 "$boot" -- true
+status "MEMFD that is not 1" 120 env MEMFD=2 "$boot" -- true
 status "nothing built" 120 env BUILD="$T/empty" "$boot" -- true
 like_err "says what to run" "run scripts/build.sh default first"
 status "no COMMAND and no terminal" 120 "$boot" </dev/null

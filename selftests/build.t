@@ -45,6 +45,29 @@ is "each is named, those that do are not" \
 	"CONFIG_HWPOISON_INJECT=y CONFIG_NO_SUCH_OPTION=y"
 is "the work tree is as it was" "$(git -C "$kernel/linux" status --porcelain)" "$before"
 
+# A kernel is packed by .incbin, into a source that says no more than its size.
+cat >"$T/assemble" <<'END'
+set -euo pipefail
+. "$1/scripts/lib.sh"
+cd "$2"
+export CCACHE_DIR=$2/ccache CCACHE_DEPEND=1
+use_ccache
+printf '.incbin "blob"\n' >blob.S
+printf '%s' "$3" >blob
+$cc -MMD -c -o blob.o blob.S
+objcopy -O binary -j .text blob.o blob.out
+cat blob.out
+END
+assembled() {
+	bash "$T/assemble" "$TOP" "$T" "$1"
+}
+if command -v ccache >/dev/null; then
+	is "a file to include" "$(assembled old)" old
+	is "another of the same size" "$(assembled new)" new
+else
+	skip "files that are included" "no ccache"
+fi
+
 unset CACHE
 export BUILD=$kernel
 ok "the real one, up to date" "$TOP/scripts/build.sh"

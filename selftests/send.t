@@ -27,6 +27,7 @@ printf '%s\n' '#!/bin/bash' '# Says something.' '# Static: yes' 'set -euo pipefa
 	"[[ ! -e $T/unfit ]] || { echo 'trailing noise'; exit 1; }" >"$repo/selftests/gates/10-fit.sh"
 printf '%s\n' '#!/bin/bash' '# Boots something.' 'set -euo pipefail' "touch $T/booted" >"$repo/selftests/gates/30-boot.sh"
 : >"$repo/selftests/skip.allow"
+printf 'HUGE TESTS\nL:\thome@example.org\n' >"$repo/MAINTAINERS.snippet"
 
 # cover SUBJECT [LINE...]
 cover() {
@@ -132,7 +133,7 @@ refuses "two options" "unknown argument" "$send" --reflect --send
 ### dry: no identity, nothing is sent
 export GIT_CONFIG_GLOBAL=/dev/null
 ok "without an option" "$send"
-like "To and Cc are shown" "$out" $'0002-char-two.patch\nSubject: .*\nTo: .*<char@example.org>\nCc: linux-kernel@example.org'
+like "To and Cc are shown" "$out" $'0002-char-two.patch\nSubject: .*\nTo: .*<char@example.org>\nCc: home@example.org,\n    linux-kernel@example.org'
 like "nothing is sent, which is said" "$err" "nothing was sent; the mails are in $out_dir"
 is "as the server knows" "$(mails)" 0
 is "the mails" "$(cd "$out_dir" && ls)" "$(printf '%s\n' 0000-cover-letter.patch 0001-mm-one.patch 0002-char-two.patch 0003-mm-three.patch)"
@@ -179,7 +180,7 @@ is "nothing of it was sent" "$(mails)" 0
 ### to oneself
 ok "--reflect" says yes "$send" --reflect
 is "to the sender alone, all of it" "$(received X-Envelope-To | uniq -c | xargs)" "4 sender@example.org"
-is "who would get it can be seen" "$(received X-Cc | sed -n 3p)" "linux-kernel@example.org"
+is "who would get it can be seen" "$(received X-Cc | sed -n 3p)" "home@example.org"
 rm "$server"/box/new/*
 ok "--reflect without a sign-off" says no "$send" --reflect
 is "has none" "$(mails) $(cat "$server"/box/new/* | grep -c ^Signed-off-by)" "4 0"
@@ -190,9 +191,9 @@ ok "--send" says yes "$send" --send
 like "what it asks for is shown" "$err" "Signed-off-by: Sender <sender@example.org>.*Certificate of Origin"
 is "what was sent is shown" "$out" "$(printf 'sent      %s\n' 0000-cover-letter.patch 0001-mm-one.patch 0002-char-two.patch 0003-mm-three.patch)"
 is "in order" "$(received Subject)" "$(printf '[RFC PATCH %s\n' '0/3] Huge tests' '1/3] mm: one' '2/3] char: two' '3/3] mm: three')"
-huge='huge@example.org, linux-kernel@example.org, linux-mm@example.org, reviewer@example.org'
+huge='home@example.org, huge@example.org, linux-kernel@example.org, linux-mm@example.org, reviewer@example.org'
 is "to those who are responsible, of the base, and the lists" "$(received X-Envelope-To)" "$(printf '%s\n' \
-	"char@example.org, $huge" "$huge, stable@example.org" "char@example.org, linux-kernel@example.org" \
+	"char@example.org, $huge" "$huge, stable@example.org" "char@example.org, home@example.org, linux-kernel@example.org" \
 	"$huge")"
 is "maintainers To" "$(received To)" "$(printf '%s\n' \
 	'"Char (the Elder)" <char@example.org>, Hüge Maintainer <huge@example.org>' 'Hüge Maintainer <huge@example.org>' \

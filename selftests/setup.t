@@ -64,6 +64,38 @@ else
 	skip "sudo refuses" "needs root to become another user"
 fi
 
+# All is installed, but the header for QEMU's plugins is in its source only.
+fake dpkg-query <<'END'
+case $* in
+*source:Version*) cat "$T/version" ;;
+*) shift 2; printf '%s:installed ' "$@" ;;
+esac
+END
+echo 1:9.9-1 >"$T/version"
+fake apt-get <<'END'
+case $* in
+*print-uris*) echo "'http://mirror.invalid/debian/dists/x/InRelease' x" ;;
+*" source --download-only "*) [[ -e $T/no-source ]] || : >qemu.dsc; echo "$@" >>"$T/apt.log" ;;
+esac
+END
+fake dpkg-source <<'END'
+mkdir -p tree/include/qemu
+echo header >tree/include/qemu/qemu-plugin.h
+END
+: >"$T/no-source"
+refuses "no source of QEMU" "source of QEMU 1:9.9-1 could not be downloaded.*put its include" with_bin "$setup" bench
+ok "and no header" test ! -e "$CACHE/tools/qemu/qemu-plugin.h"
+rm "$T/no-source"
+ok "the header from the source of the QEMU that is installed" with_bin "$setup" bench
+like "of that version" "$(tail -n 1 "$T/apt.log")" "source .*qemu=1:9.9-1"
+is "it is there" "$(cat "$CACHE/tools/qemu/qemu-plugin.h")" header
+rm "$T/apt.log"
+ok "asked again" with_bin "$setup" bench
+ok "it is not got again" test ! -e "$T/apt.log"
+echo 1:10.0-1 >"$T/version"
+ok "another QEMU" with_bin "$setup" bench
+like "another header" "$(tail -n 1 "$T/apt.log")" "source .*qemu=1:10.0-1"
+
 fake uname <<'END'
 case $1 in -s) echo Darwin ;; -m) echo x86_64 ;; esac
 END

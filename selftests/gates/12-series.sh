@@ -5,12 +5,6 @@ set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-bad=0
-complain() {
-	say "$*"
-	bad=1
-}
-
 cd "$TOP"
 # Missing files, missing lines and lines that are no file name end it here. A
 # cover letter is in neither: git am rejects it.

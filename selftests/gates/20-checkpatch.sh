@@ -7,7 +7,6 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 ignore=$TOP/selftests/checkpatch.ignore
-bad=0
 mapfile -t patches < <(series)
 dictionary=$(dpkg -L codespell | grep '/data/dictionary.txt$') ||
 	die "codespell's dictionary is missing; install the package codespell."
@@ -47,9 +46,9 @@ for patch in "${patches[@]}"; do
 done
 touch "$TMPDIR/used"
 while IFS=$'\t' read -r glob what reason; do
-	[[ $reason ]] || { say "checkpatch.ignore: $glob $what has no reason; give one"; bad=1; }
+	[[ $reason ]] || complain "checkpatch.ignore: $glob $what has no reason; give one."
 	grep -qxF "$glob"$'\t'"$what" "$TMPDIR/used" ||
-		{ say "checkpatch.ignore: $glob $what is not needed any more; take it out"; bad=1; }
+		complain "checkpatch.ignore: $glob $what is not needed any more; take it out."
 done < <(grep -v '^#' "$ignore")
 ((!bad))
 echo "${#patches[@]} patches"

@@ -6,11 +6,6 @@ set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-bad=0
-complain() {
-	say "$*"
-	bad=1
-}
 cd "$BUILD/linux"
 # It takes the line under a title of seven letters for what a conflict leaves.
 git diff --no-ext-diff --check base HEAD | grep -v -E '^Documentation/.*: leftover conflict marker$' >"$TMPDIR/check" || :

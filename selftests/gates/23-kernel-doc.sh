@@ -6,7 +6,6 @@ set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-bad=0
 cd "$BUILD/linux"
 tool=./scripts/kernel-doc
 
@@ -27,8 +26,7 @@ findings "$PWD" "${files[@]}" >"$TMPDIR/series"
 comm -13 "$TMPDIR/base" "$TMPDIR/series" >"$TMPDIR/new"
 [[ ! -s $TMPDIR/new ]] || {
 	cat "$TMPDIR/new"
-	say "these are new in the series; mend the kernel-doc in build/linux and export."
-	bad=1
+	complain "these are new in the series; mend the kernel-doc in build/linux and export."
 }
 
 exports=0
@@ -38,8 +36,7 @@ while IFS=: read -r file name; do
 	exports=$((exports + 1))
 	"$tool" -rst -function "$name" "$file" >"$TMPDIR/doc" 2>/dev/null || :
 	grep -q "$name" "$TMPDIR/doc" || {
-		say "$file exports $name() without kernel-doc; write what it does, takes and returns."
-		bad=1
+		complain "$file exports $name() without kernel-doc; write what it does, takes and returns."
 	}
 done < <(git diff --no-ext-diff -U0 base HEAD -- '*.c' | sed -n -E \
 	-e 's|^\+\+\+ b/||;T add;h;b' -e ':add' \

@@ -6,7 +6,6 @@ set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-bad=0
 linux=$TMPDIR/linux
 git clone -q --shared --no-checkout "$BUILD/linux" "$linux"
 cd "$linux"
@@ -32,16 +31,14 @@ self_test patterns >>"$TMPDIR/series"
 comm -13 <(sort "$TMPDIR/base") <(sort "$TMPDIR/series") >"$TMPDIR/new"
 [[ ! -s $TMPDIR/new ]] || {
 	cat "$TMPDIR/new"
-	say "get_maintainer.pl says this of the entry; mend it in build/linux and export."
-	bad=1
+	complain "get_maintainer.pl says this of the entry; mend it in build/linux and export."
 }
 
 count=0
 while read -r file; do
 	count=$((count + 1))
 	[[ $(./scripts/get_maintainer.pl --nogit --nogit-fallback -f "$file") == *@* ]] || {
-		say "the series adds $file and no entry in MAINTAINERS has it; add a line F:."
-		bad=1
+		complain "the series adds $file and no entry in MAINTAINERS has it; add a line F:."
 	}
 done <"$TMPDIR/files"
 ((!bad))

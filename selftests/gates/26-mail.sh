@@ -14,7 +14,7 @@ base=$(git -C "$source" rev-parse 'base^{commit}')
 # other gates. As much of a tree as get_maintainer.pl wants to see.
 repo=$TMPDIR/repo
 mkdir "$repo"
-cp -a "$TOP/scripts" "$TOP/series" "$TOP/patches" "$TOP/Documentation" "$repo"
+cp -a "$TOP/scripts" "$TOP/series" "$TOP/patches" "$TOP/Documentation" "$TOP/MAINTAINERS.snippet" "$repo"
 for script in test apply; do
 	printf '#!/bin/bash\n' >"$repo/scripts/$script.sh"
 done

@@ -18,14 +18,15 @@ KERNEL_ARGS="page_table_check=on ${pools/=64/=128} hugepages=0:1,1:3" \
 export NUMA=1
 KERNEL_ARGS="$strict $pools hugepages=7" MEM=12288 QEMU_ARGS=$iommu boot_selftest default ./hugetlb_heap_dma
 # Interrupts are not remapped here: it is up to who trusts the device to allow it.
-KERNEL_ARGS="intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1 iommufd.allow_unsafe_interrupts=1 $pools hugepages=1" \
-	MEM=4096 QEMU_ARGS=$iommu boot_selftest default ./hugetlb_vfio
+# The test module, which has the device before, lets it go.
+KERNEL_ARGS="intel_iommu=on test_hugetlb_dma.edu_dma_bits=64 vfio_iommu_type1.allow_unsafe_interrupts=1 iommufd.allow_unsafe_interrupts=1 $pools hugepages=1" \
+	MEM=4096 QEMU_ARGS=$iommu boot_selftest default "./hugetlb_heap_dma -t transfers" ./hugetlb_vfio
 # Without an IOMMU: a device with 32 bits, and nothing above 4 GiB; and one whose
 # data goes through a bounce buffer, since the pages are.
 some="./hugetlb_heap_dma -t attach -t out_of_reach -t transfers -t transfers_of_own_pages -t iommu"
 KERNEL_ARGS="test_hugetlb_dma.edu_dma_bits=32 $pools hugepages=1" \
 	MEM=2800 QEMU_ARGS="-device edu,dma_mask=0xffffffff" boot_selftest default "$some"
 KERNEL_ARGS="test_hugetlb_dma.edu_dma_bits=32 default_hugepagesz=2M hugepagesz=2M hugepages=1:64" NUMA=2 MEM=6144 \
-	QEMU_ARGS="-device edu,dma_mask=0xffffffff" boot_selftest default "${some/ -t iommu}"
+	QEMU_ARGS="-device edu,dma_mask=0xffffffff" boot_selftest default "${some/ -t iommu} -t written_while_mapped -t read_while_written"
 # Every heap that there can be.
 KERNEL_ARGS="cma=64M $pools hugepages=1" MEM=6144 boot_selftest default ../dmabuf-heaps/dmabuf-heap

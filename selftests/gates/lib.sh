@@ -7,6 +7,14 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 : "${GATE:?run gates with scripts/test.sh}" "${TREE?}" "${STATE:?}" "${TMPDIR:?}"
 
+# complain TEXT: the gate goes on, and ends with ((bad == 0)).
+bad=0
+complain() {
+	say "$*"
+	# shellcheck disable=SC2034 # for the gate
+	bad=1
+}
+
 # Files that the series changes or adds and that match the pathspecs.
 touched() {
 	git -C "$BUILD/linux" diff --name-only --no-renames --diff-filter=d base HEAD -- "$@"
@@ -36,9 +44,7 @@ change_kernel() {
 	"$TOP/scripts/build.sh" default
 	# From here on it is not what build.sh has built.
 	echo "changed: $*" >"$BUILD/default/tree"
-	cc=gcc
-	! command -v ccache >/dev/null || cc="ccache gcc"
-	export CCACHE_BASEDIR=$BUILD CCACHE_NOHASHDIR=1
+	use_ccache
 	"$BUILD/linux/scripts/config" --file "$BUILD/default/.config" "$@"
 	mk olddefconfig
 	mk bzImage modules
@@ -106,7 +112,7 @@ hugetlb_list() {
 # run_tests FILE...: tests of this repository, as many at a time as there are
 # processors or JOBS says, each with all of its output when it fails.
 run_tests() {
-	local bad=0 file status out
+	local bad=0 file status out not_ok=()
 	(($#)) || die "there are no tests to run; is $TOP the repository?"
 	# shellcheck disable=SC2016 # expanded by the bash that xargs starts
 	printf '%s\0' "$@" | xargs -0 -n 1 -P "${JOBS:-$(nproc)}" bash -c '
@@ -123,7 +129,10 @@ run_tests() {
 			grep -v '^ok' "$out.tap" || :
 			cat "$out.err"
 			say "$file failed, its status is $status"
+			not_ok+=("$(grep '^not ok' "$out.tap" | sed "s,^,$file: ,")")
 		fi
 	done
+	# Again, for who sees the end only.
+	((!bad)) || printf '%s\n' "${not_ok[@]}"
 	return "$bad"
 }

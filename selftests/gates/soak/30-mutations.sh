@@ -8,7 +8,7 @@ set -euo pipefail
 # hugetlb_mutation=NAME; list.tsv has the names, the kernel (debug where only its
 # checks see it), further arguments of the kernel or, in capitals, settings of
 # boot.sh, and the test. There is always an edu device, and an IOMMU that the
-# kernel leaves alone unless it is told otherwise.
+# kernel uses; intel_iommu=off is for a machine without.
 # One that was red on this series is not tried again, so an interrupted run goes
 # on where it stopped.
 results=$TOP/Documentation/results/mutations.tsv
