@@ -97,7 +97,10 @@ for file in "${kernel_files[@]}"; do
 done
 for file in "${test_files[@]}"; do
 	file=${file#tools/testing/selftests/}
-	[[ -x $tests/${file%.c} ]] || die "selftests/$file is not built; is it in the Makefile beside it?"
+	# A program, or one more source of one.
+	[[ -x $tests/${file%.c} ]] ||
+		grep -qE "^\\\$\(OUTPUT\)/.*:.* ${file##*/}( |$)" "$linux/tools/testing/selftests/${file%/*}/Makefile" ||
+		die "selftests/$file is not built; is it in the Makefile beside it?"
 done
 
 # A patch that does not build is seen.

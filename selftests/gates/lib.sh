@@ -31,7 +31,8 @@ own_tree() {
 	fi
 	git -C "$STATE/linux" fetch -q "$BUILD/linux" "$commit"
 	git -C "$STATE/linux" checkout -q --force --detach "$commit"
-	git -C "$STATE/linux" clean -qfdx
+	# What mm's selftests find out of libraries stays: all of them depend on it.
+	git -C "$STATE/linux" clean -qfdx -e 'local_config.*'
 }
 
 # change_kernel OPTIONS...: the default kernel of the series but for these, which
