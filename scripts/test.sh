@@ -1,7 +1,9 @@
 #!/bin/bash
 # test.sh [--list] [--static | --soak] [GATE...]: run the gates of a submission.
 #
-# Without GATE all of them, in the order of their numbers; with GATE those.
+# Without GATE all of them: those that boot guests, which keep one processor busy,
+# in the order of their numbers, and beside them the others, in theirs. With GATE
+# those, one at a time.
 #   --list   name every gate and say what it proves
 #   --static those that look at the patches and boot nothing
 #   --soak   the long ones too; one that has passed on this series is not run
@@ -10,6 +12,7 @@
 # Its second line says what it proves; then lines it may have:
 #   # Static: yes        one of --static
 #   # Needs: tree       the series is applied before it runs
+#   # Boots: yes        it boots guests; its STATE is its own kind's
 #   # Green: PATH...    a pass counts for as long as the series and the content
 #                       of these paths are the same; unless it is named
 # It passes with 0 and skips with 77, the reason its last line of output, which
@@ -91,17 +94,24 @@ rm -rf "$state/tmp"
 say "test.sh: preparing"
 "$TOP/scripts/setup.sh"
 
-pid=
+# A lane's: its gate. The run's: its lanes.
+pids=()
 # shellcheck disable=SC2329 # called by the traps
 stop() {
+	local pid
 	trap - INT TERM EXIT
-	[[ -z $pid ]] || { kill -TERM -- "-$pid" && wait "$pid"; } 2>/dev/null || :
-	rm -rf "$state/tmp"
+	for pid in "${pids[@]}"; do
+		{ kill -TERM -- "-$pid" && wait "$pid"; } 2>/dev/null || :
+	done
+	[[ $BASHPID != "$$" ]] || rm -rf "$state/tmp"
 	exit "$1"
 }
-trap 'stop $?' EXIT
-trap 'stop 130' INT
-trap 'stop 143' TERM
+traps() {
+	trap 'stop $?' EXIT
+	trap 'stop 130' INT
+	trap 'stop 143' TERM
+}
+traps
 
 # The tree id of the series, once it is applied; nothing when it cannot be.
 tree=
@@ -117,6 +127,11 @@ need_tree() {
 		fi
 	fi
 	[[ $tree ]]
+}
+
+# needs_tree FILE: does it want the series applied?
+needs_tree() {
+	[[ $1 == "$gates"/soak/* ]] || grep -q '^# \(Needs: tree\|Green: \)' "$1"
 }
 
 # green_key FILE: what a pass of the gate was seen on, when that counts again.
@@ -156,19 +171,18 @@ soak_record() {
 	mv "$results.new" "$results"
 }
 
-passed=0 failed=0 skipped=0 count=0
-for file in "${run[@]}"; do
+passed=0 failed=0 skipped=0
+# one FILE: run that gate, or say why not, and count it.
+one() {
+	local file=$1 name log key='' is_soak=0 own=$state tmp start status took result reason seen day _
 	name=$(name_of "$file")
 	log=$state/$name.log
-	count=$((count + 1))
-	is_soak=0
 	[[ $file != "$gates"/soak/* ]] || is_soak=1
-	key=
-	if ((is_soak)) || grep -q '^# \(Needs: tree\|Green: \)' "$file"; then
-		if ! need_tree; then
+	if needs_tree "$file"; then
+		if [[ -z $tree ]]; then
 			failed=$((failed + 1))
 			printf 'FAIL  %-18s       the series does not apply: %s\n' "$name" "$state/apply.log"
-			continue
+			return
 		fi
 		key=$(green_key "$file")
 	fi
@@ -178,28 +192,30 @@ for file in "${run[@]}"; do
 			if [[ $result == pass && $seen == "$tree" ]]; then
 				passed=$((passed + 1))
 				printf 'ok    %-18s %4d s (seen on this series, %s)\n' "$name" 0 "$day"
-				continue
+				return
 			fi
 		elif [[ $key && -f $state/green/$name && $(<"$state/green/$name") == "$key" ]]; then
 			passed=$((passed + 1))
 			printf 'ok    %-18s %4d s (seen on this series before)\n' "$name" 0
-			continue
+			return
 		fi
 	fi
 
-	say "[$count/${#run[@]}] $name"
-	mkdir -p "$state/tmp"
+	say "$name ..."
+	[[ -z $(header "$file" Boots) ]] || own=$state/boots
+	tmp=$state/tmp/$name
+	mkdir -p "$own" "$tmp"
 	rm -f "$state/green/$name"
 	start=$SECONDS
 	status=0
 	# In a process group of its own, so that it can be ended whole.
 	set -m
-	GATE=$name TREE=$tree STATE=$state TMPDIR=$state/tmp bash "$file" >"$log" 2>&1 </dev/null &
-	pid=$!
+	GATE=$name TREE=$tree STATE=$own TMPDIR=$tmp bash "$file" >"$log" 2>&1 </dev/null &
+	pids=("$!")
 	set +m
-	wait "$pid" || status=$?
-	pid=
-	rm -rf "$state/tmp"
+	wait "${pids[0]}" || status=$?
+	pids=()
+	rm -rf "$tmp"
 	took=$((SECONDS - start))
 
 	case $status in
@@ -225,11 +241,53 @@ for file in "${run[@]}"; do
 	*)
 		result=fail
 		failed=$((failed + 1))
-		printf 'FAIL  %-18s %4d s status %d, %s:\n' "$name" "$took" "$status" "$log"
-		tail -n 40 "$log" | sed 's/^/    /'
+		# In one piece: another lane has something to say too.
+		printf 'FAIL  %-18s %4d s status %d, %s:\n%s\n' "$name" "$took" "$status" "$log" \
+			"$(tail -n 40 "$log" | sed 's/^/    /')"
 		;;
 	esac
 	((!is_soak)) || soak_record "$name" "$result" "$took"
+}
+
+# lane NAME FILE...: one gate after the other; how many did what is in a file.
+lane() {
+	local name=$1 file
+	shift
+	pids=()
+	traps
+	for file; do
+		one "$file"
+	done
+	echo "$passed $failed $skipped" >"$state/tmp/$name.counts"
+}
+
+boots=() others=() after=()
+for file in "${run[@]}"; do
+	! needs_tree "$file" || need_tree || :
+	if ((${#named[@]})) || [[ $file == "$gates"/soak/* ]]; then
+		after+=("$file")
+	elif [[ $(header "$file" Boots) ]]; then
+		boots+=("$file")
+	else
+		others+=("$file")
+	fi
+done
+mkdir -p "$state/tmp"
+set -m
+lane boots "${boots[@]}" &
+pids+=("$!")
+lane others "${others[@]}" &
+pids+=("$!")
+set +m
+wait "${pids[@]}" || :
+pids=()
+for name in boots others; do
+	read -r ok bad idle <"$state/tmp/$name.counts" ||
+		die "a part of the run was ended from outside; run it again."
+	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + idle))
+done
+for file in "${after[@]}"; do
+	one "$file"
 done
 
 # What is known of the long gates on this series.

@@ -128,4 +128,24 @@ ok "and nothing half-made is left" bash -c "[[ ! -e $BUILD/test/tmp ]]"
 gate 50-wait '' 'echo fine'
 status "the next run starts" 0 run wait
 
+# Those that boot guests and those that do not, at once: each waits for the other.
+mkfifo "$T/there" "$T/back"
+gate 60-boots '# Boots: yes' "echo begun >$T/there" "read -r _ <$T/back"
+gate 61-looks '' "read -r _ <$T/there" "echo begun >$T/back"
+status "gates that boot, and gates beside them" 0 timeout 60 "$repo/scripts/test.sh"
+is "all are counted" "$(last)" "5 passed, 0 failed, 1 skipped"
+gate 60-boots '# Boots: yes' 'exit 1'
+gate 61-looks '' 'exit 1'
+status "a failure of each" 1 run
+is "both are counted" "$(last)" "3 passed, 2 failed, 1 skipped"
+gate 60-boots '# Boots: yes' "echo begun >$T/begun" "sleep $$.5"
+gate 61-looks '' "echo begun >$T/there" "sleep $$.5"
+(cd "$repo" && exec scripts/test.sh) >"$T/first" 2>&1 &
+first=$!
+read -r _ <"$T/begun"
+read -r _ <"$T/there"
+kill -TERM "$first"
+wait "$first" || :
+is "what an ended run had started beside each other is ended" "$(pgrep -r S,R,D -f "sleep $$.5")" ""
+
 done_testing

@@ -1,5 +1,6 @@
 #!/bin/bash
 # The default kernel is built, boots, and passes the selftests of /dev/page-huge; no counter changes.
+# Boots: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

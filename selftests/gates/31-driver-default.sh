@@ -1,5 +1,6 @@
 #!/bin/bash
 # Huge pages of drivers on the default kernel: the sample, the test module, 1,000 rounds of a buffer's life at 2M and 10 at 1G; no counter changes.
+# Boots: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

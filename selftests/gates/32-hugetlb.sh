@@ -1,5 +1,6 @@
 #!/bin/bash
 # The tree's own hugetlb selftests say the same as on the unpatched kernel (selftests/expected).
+# Boots: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/expected selftests/gates/lib.sh selftests/gates/overlay
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

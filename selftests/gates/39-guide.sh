@@ -1,5 +1,6 @@
 #!/bin/bash
 # A module written from the guide alone, selftests/guide, builds against the default kernel and does all seven steps; no counter changes.
+# Boots: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/guide selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

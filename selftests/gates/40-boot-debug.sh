@@ -1,5 +1,6 @@
 #!/bin/bash
 # The selftests of /dev/page-huge with pages of 2 MiB on the debug kernel: KASAN, lockdep, DEBUG_VM, page-table check and kmemleak find nothing.
+# Boots: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Huge pages of drivers of 2 MiB on the debug kernel, selftests and KUnit suite: KASAN, lockdep, DEBUG_VM and kmemleak find nothing; no counter changes.
+# Boots: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # build.sh and boot.sh tell right from wrong: a deliberate panic, hang, WARN, KASAN report and leak are seen.
+# Boots: yes
 # Green: scripts selftests/build.t selftests/boot.t selftests/boot-debug.t selftests/lib.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # DMA buffers of huge pages on the default kernel, with QEMU's edu device: 4 GiB behind a strict IOMMU, VFIO, without an IOMMU, the tree's own test of dma-buf heaps; no counter changes.
+# Boots: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # DMA buffers of huge pages of 2 MiB on the debug kernel, with QEMU's edu device behind a strict IOMMU: KASAN, lockdep, DEBUG_VM, the checks of the DMA API and kmemleak find nothing; no counter changes.
+# Boots: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
