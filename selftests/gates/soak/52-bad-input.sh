@@ -18,5 +18,5 @@ HUNT=$planted hunt "$TMPDIR/overlay/hunt/planted" bad_input
 
 # shellcheck disable=SC2016 # expanded in the guest
 red='echo 1..1; ! /hunt/planted/bad_input lseek >/tmp/out || printf "not "; echo "ok 1 - $(grep -c "^not ok" /tmp/out) wrong rows are seen in a table with such"'
-OVERLAY=$TMPDIR/overlay MEM=6144 KERNEL_ARGS="hugepages=64 hugepagesz=1G hugepages=4" \
+OVERLAY=$TMPDIR/overlay MEM=12288 KERNEL_ARGS="hugepages=64 hugepagesz=1G hugepages=8" \
 	boot_selftest default /hunt/bad_input "$red"
