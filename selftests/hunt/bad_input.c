@@ -271,7 +271,8 @@ static int do_mmap(int fd, void *addr, unsigned long len, int prot, int flags, o
 	/* Not by the C library, which looks at the offset itself */
 	int err = TRY(syscall(SYS_mmap, addr, len, prot, flags, fd, off));
 
-	if (!err && munmap((void *)result, round_up(len)) && munmap((void *)result, len))
+	/* Of a huge page all goes, or nothing does. */
+	if (!err && munmap((void *)result, len) && munmap((void *)result, round_up(len)))
 		snprintf(why, sizeof(why), "cannot be unmapped");
 	return err;
 }

@@ -150,9 +150,9 @@ static const struct row table[] = {
 	VM(madvise, "advice", "MADV_REMOVE", EACCES, 1, 0, 0, 0, MADV_REMOVE),
 	VM(madvise, "advice", "MADV_DONTFORK", 0, 1, 0, 0, 0, MADV_DONTFORK),
 	/* Of mainline: a mapping that may not be expanded stays as it is */
-	VM(madvise, "advice", "MADV_DOFORK", 0, 1, 0, 0, 0, MADV_DOFORK),
+	VM(madvise, "advice", "MADV_DOFORK", EINVAL, 1, 0, 0, 0, MADV_DOFORK),
 	VM(madvise, "advice", "MADV_MERGEABLE", 0, 1, 0, 0, 0, MADV_MERGEABLE),
-	VM(madvise, "advice", "MADV_HUGEPAGE", EINVAL, 1, 0, 0, 0, MADV_HUGEPAGE),
+	VM(madvise, "advice", "MADV_HUGEPAGE", 0, 1, 0, 0, 0, MADV_HUGEPAGE),
 	VM(madvise, "advice", "MADV_DONTDUMP", 0, 1, 0, 0, 0, MADV_DONTDUMP),
 	VM(madvise, "advice", "MADV_WIPEONFORK", EINVAL, 1, 0, 0, 0, 18),
 	VM(madvise, "advice", "MADV_COLD", EINVAL, 1, 0, 0, 0, 20),

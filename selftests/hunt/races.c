@@ -537,7 +537,9 @@ OP(op_mremap)
 	if (s->kind == NONE || s == to)
 		return IDLE;
 	slot_uffd_close(s);
-	slot_uffd_close(to);
+	/* Nothing of what was there stays behind what comes, but marks of all. */
+	if (!to->common)
+		slot_clear(to);
 	if (mremap(s->addr, pages * SIZE, pages * SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
 		   to->addr) == MAP_FAILED) {
 		/* It may have unmapped what was there. */
@@ -617,10 +619,11 @@ OP(op_mprotect)
 	struct slot *s = any_slot(t, R(0));
 	int page = R(1) % SLOT_PAGES, nr = 1 + R(2) % SLOT_PAGES;
 
-	if (s->kind == NONE)
+	if (s->kind == NONE || page >= s->pages)
 		return IDLE;
-	if (page + nr > SLOT_PAGES)
-		nr = SLOT_PAGES - page;
+	/* What is behind it stays out of reach. */
+	if (page + nr > s->pages)
+		nr = s->pages - page;
 	return mprotect(s->addr + page * SIZE, nr * SIZE, prots[R(3) % 4]) ? REFUSED : DID;
 }
 
@@ -779,6 +782,9 @@ OP(op_uffd_copy)
 
 	if (s->kind != PRIVATE || s->uffd < 0 || t->child)
 		return IDLE;
+	/* Over what is there it is refused. */
+	if (R(2) % 4 && !madvise(s->addr + page * SIZE, SIZE, MADV_DONTNEED))
+		s->want[page] = ZERO;
 	for (size_t i = 0; i < MARKS; i++)
 		*word(t->copy, 0, i) = mark(s->id, page, i);
 	if (ioctl(s->uffd, UFFDIO_COPY, &copy))
@@ -1448,9 +1454,27 @@ OP(op_drv_add_account)
 OP(op_drv_populate) { return drv_range(t, c, TEST_HUGETLB_POPULATE, 0); }
 OP(op_drv_remove) { return drv_range(t, c, TEST_HUGETLB_REMOVE, 0); }
 OP(op_drv_keep) { return drv_range(t, c, TEST_HUGETLB_KEEP, 0); }
-OP(op_drv_readd) { return drv_range(t, c, TEST_HUGETLB_READD, 0); }
 OP(op_drv_hold) { return drv_range(t, c, TEST_HUGETLB_HOLD, 0); }
-OP(op_drv_unhold) { return drv_range(t, c, TEST_HUGETLB_UNHOLD, 0); }
+
+/* Of the page that there is one of, wherever that is */
+static enum result drv_any(struct thread *t, const struct choice *c, unsigned long cmd)
+{
+	struct obj *o = get_obj(t, R(0), DRV);
+	struct test_hugetlb_range range = { .nid = -1 };
+
+	if (!o)
+		return IDLE;
+	for (int i = 0; i < SLOT_PAGES; i++) {
+		range.index = i;
+		range.nr = 1;
+		if (!ioctl(o->fd, cmd, &range))
+			return DID;
+	}
+	return REFUSED;
+}
+
+OP(op_drv_readd) { return drv_any(t, c, TEST_HUGETLB_READD); }
+OP(op_drv_unhold) { return drv_any(t, c, TEST_HUGETLB_UNHOLD); }
 
 OP(op_drv_sg)
 {
@@ -1748,12 +1772,12 @@ static const struct op worker_ops[] = {
 	{ "mlock", op_mlock, 3, 0 },
 	{ "fork", op_fork, 4, 0 },
 	{ "wait or kill a child", op_reap, 3, 0 },
-	{ "userfaultfd missing", op_uffd_missing, 2, 0 },
+	{ "userfaultfd missing", op_uffd_missing, 4, 0 },
 	{ "userfaultfd wp", op_uffd_wp, 2, 0 },
 	{ "userfaultfd wp async", op_uffd_wp_async, 2, 0 },
-	{ "UFFDIO_COPY", op_uffd_copy, 5, 0 },
+	{ "UFFDIO_COPY", op_uffd_copy, 8, 0 },
 	{ "UFFDIO_WRITEPROTECT", op_uffd_protect, 5, 0 },
-	{ "userfaultfd close", op_uffd_close, 2, 0 },
+	{ "userfaultfd close", op_uffd_close, 3, 0 },
 	{ "vmsplice", op_vmsplice, 3, 0 },
 	{ "read of the pipe", op_pipe_read, 3, 0 },
 	{ "process_vm_readv", op_process_vm_readv, 4, 0 },
@@ -1769,8 +1793,8 @@ static const struct op worker_ops[] = {
 	{ "move_pages", op_move_pages, 5, 0 },
 	{ "mbind", op_mbind, 3, 0 },
 	{ "set_mempolicy", op_set_mempolicy, 1, 0 },
-	{ "soft offline", op_soft_offline, 1, 0 },
-	{ "hard offline", op_hwpoison, 1, 0 },
+	{ "soft offline", op_soft_offline, 2, 0 },
+	{ "hard offline", op_hwpoison, 2, 0 },
 	{ "heap", op_heap_alloc, 5, 0 },
 	{ "heap of contiguous buffers", op_heap_alloc_contig, 3, 0 },
 	{ "close of an object", op_obj_close, 3, 0 },
@@ -1791,9 +1815,9 @@ static const struct op worker_ops[] = {
 	{ "driver: populate", op_drv_populate, 6, 0 },
 	{ "driver: remove", op_drv_remove, 5, 0 },
 	{ "driver: remove and keep", op_drv_keep, 4, 0 },
-	{ "driver: add again", op_drv_readd, 4, 0 },
-	{ "driver: hold", op_drv_hold, 3, 0 },
-	{ "driver: no longer hold", op_drv_unhold, 3, 0 },
+	{ "driver: add again", op_drv_readd, 6, 0 },
+	{ "driver: hold", op_drv_hold, 5, 0 },
+	{ "driver: no longer hold", op_drv_unhold, 4, 0 },
 	{ "driver: scatterlist", op_drv_sg, 3, 0 },
 	{ "driver: look up", op_drv_info, 2, 0 },
 	{ "driver: drop", op_drv_drop, 1, 0 },
