@@ -476,7 +476,7 @@ static int run_alloc_emfile(const struct row *r)
 	/* Nothing above the last one of ours */
 	none = (struct rlimit){ dup(heap), now.rlim_max };
 	close(none.rlim_cur);
-	/* The counters are read by files that are open already. */
+	/* The counters are read from files that are open already. */
 	setrlimit(RLIMIT_NOFILE, &none);
 	err = do_alloc(heap, r);
 	setrlimit(RLIMIT_NOFILE, &now);
@@ -979,6 +979,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
 		module_unload(modules[i]);
 
+	find_counters();
 	for (int i = 0; i < nr; i++) {
 		size = sizes[i];
 		open_all();

@@ -27,15 +27,19 @@
 
 #define COUNTS		80
 
-/* Every number that a test may not leave changed, by its file */
+/* Every number that a test may not leave changed */
 struct counters {
-	int nr;
-	struct {
-		char name[160];
-		long value;
-	} count[COUNTS];
+	long value[COUNTS];
 	long committed_kb;
 };
+
+/* Where they are: found once, and then read by files that stay open */
+static struct counter {
+	char name[160];
+	const char *key;
+	int fd;
+} counter[COUNTS];
+static int nr_counters, committed_fd;
 
 /* A program that cannot go on */
 #define die(...) do {						\
@@ -44,20 +48,18 @@ struct counters {
 	exit(1);						\
 } while (0)
 
-/* The number in a file, or after @key in it; -1 when there is none */
-static inline long read_number(const char *path, const char *key)
+/* The number in an open file, or after @key in it; -1 when there is none */
+static inline long read_fd(int fd, const char *key)
 {
 	char text[8192], *p = text;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t len, done = 0;
 
-	if (fd < 0)
-		return -1;
 	while (done < (ssize_t)sizeof(text) - 1 &&
-	       (len = read(fd, text + done, sizeof(text) - 1 - done)) > 0)
+	       (len = pread(fd, text + done, sizeof(text) - 1 - done, done)) > 0)
 		done += len;
-	close(fd);
 	text[done] = 0;
+	if (!done)
+		return -1;
 	if (*key) {
 		p = strstr(text, key);
 		if (!p)
@@ -65,6 +67,18 @@ static inline long read_number(const char *path, const char *key)
 		p += strlen(key);
 	}
 	return strtol(p, NULL, 10);
+}
+
+static inline long read_number(const char *path, const char *key)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	long value;
+
+	if (fd < 0)
+		return -1;
+	value = read_fd(fd, key);
+	close(fd);
+	return value;
 }
 
 static inline int write_text(const char *path, const char *text)
@@ -89,16 +103,20 @@ static inline int write_number(const char *path, long value)
 	return write_text(path, text);
 }
 
-static inline void count_add(struct counters *c, const char *path, const char *key)
+static inline void find_counter(const char *path, const char *key)
 {
-	if (c->nr == COUNTS)
+	struct counter *c = &counter[nr_counters++];
+
+	if (nr_counters == COUNTS)
 		die("more counters than there is room for");
-	snprintf(c->count[c->nr].name, sizeof(c->count[c->nr].name), "%.120s%s%.30s", path,
-		 *key ? " " : "", key);
-	c->count[c->nr++].value = read_number(path, key);
+	snprintf(c->name, sizeof(c->name), "%.120s%s%.30s", path, *key ? " " : "", key);
+	c->key = key;
+	c->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (read_fd(c->fd, key) < 0)
+		die("no number in %s", c->name);
 }
 
-static inline void count_pools(struct counters *c, const char *dir)
+static inline void find_pools(const char *dir)
 {
 	static const char *const names[] = {
 		"nr", "free", "resv", "surplus", "fresh",
@@ -115,27 +133,34 @@ static inline void count_pools(struct counters *c, const char *dir)
 				 entry->d_name, names[i]);
 			/* A node has no number of what is reserved */
 			if (!access(path, R_OK))
-				count_add(c, path, "");
+				find_counter(path, "");
 		}
 	}
 	if (d)
 		closedir(d);
 }
 
-static inline void count_all(struct counters *c)
+/* Before the first count_all() */
+static inline void find_counters(void)
 {
 	char dir[80];
 
-	memset(c, 0, sizeof(*c));
-	count_pools(c, SYS_POOLS);
+	find_pools(SYS_POOLS);
 	for (int node = 0; node < NODES; node++) {
 		snprintf(dir, sizeof(dir), SYS_NODES "/node%d/hugepages", node);
-		count_pools(c, dir);
+		find_pools(dir);
 	}
-	count_add(c, "/proc/vmstat", "nr_hugetlb ");
-	count_add(c, "/proc/meminfo", "Hugetlb:");
-	count_add(c, "/proc/meminfo", "HardwareCorrupted:");
-	c->committed_kb = read_number("/proc/meminfo", "Committed_AS:");
+	find_counter("/proc/vmstat", "nr_hugetlb ");
+	find_counter("/proc/meminfo", "Hugetlb:");
+	find_counter("/proc/meminfo", "HardwareCorrupted:");
+	committed_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+}
+
+static inline void count_all(struct counters *c)
+{
+	for (int i = 0; i < nr_counters; i++)
+		c->value[i] = read_fd(counter[i].fd, counter[i].key);
+	c->committed_kb = read_fd(committed_fd, "Committed_AS:");
 }
 
 /*
@@ -148,11 +173,10 @@ static inline bool counters_differ(const struct counters *a, const struct counte
 	size_t used = 0;
 
 	*text = 0;
-	for (int i = 0; i < a->nr && used < len; i++)
-		if (a->count[i].value != b->count[i].value)
+	for (int i = 0; i < nr_counters && used < len; i++)
+		if (a->value[i] != b->value[i])
 			used += snprintf(text + used, len - used, "%s %ld -> %ld; ",
-					 a->count[i].name, a->count[i].value,
-					 b->count[i].value);
+					 counter[i].name, a->value[i], b->value[i]);
 	if (labs(a->committed_kb - b->committed_kb) >= 2048 && used < len)
 		used += snprintf(text + used, len - used, "Committed_AS %ld -> %ld kB; ",
 				 a->committed_kb, b->committed_kb);

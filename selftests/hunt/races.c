@@ -1595,7 +1595,7 @@ OP(op_cgroup_join)
  * What the administrator does
  */
 
-static long base_pool[NODES], base_overcommit, base_zero;
+static long base_pool[NODES], base_overcommit, base_zero, base_broken;
 
 static int set_pool(int node, long pages)
 {
@@ -2072,7 +2072,7 @@ static long cgroup_left(void)
 	       read_number(TOP "/hugetlb.2MB.rsvd.current", "");
 }
 
-static void restore(const struct counters *before)
+static void restore(void)
 {
 	char path[80];
 
@@ -2086,10 +2086,8 @@ static void restore(const struct counters *before)
 			fail("%s cannot be removed: %s", path, strerror(errno));
 	}
 	unpoison();
-	for (int i = 0; i < before->nr; i++)
-		if (strstr(before->count[i].name, "HardwareCorrupted") &&
-		    read_number("/proc/meminfo", "HardwareCorrupted:") != before->count[i].value)
-			unpoison_all();
+	if (read_number("/proc/meminfo", "HardwareCorrupted:") != base_broken)
+		unpoison_all();
 	for (int i = 0; i < nodes; i++)
 		set_pool(i, base_pool[i]);
 }
@@ -2118,7 +2116,7 @@ static bool run_round(unsigned int limit)
 	/* With what was sent and not received */
 	close(sock[0]);
 	close(sock[1]);
-	restore(&before);
+	restore();
 	if (counters_settle(&before, 10, text, sizeof(text)))
 		fail("counters: %s", text);
 	if (cgroup_left())
@@ -2166,6 +2164,8 @@ static void setup(void)
 		die("a pool of 16 pages of 2 MiB and more on each node is needed");
 	base_overcommit = read_number(POOL "/nr_overcommit_hugepages", "");
 	base_zero = read_number(ZERO_PAGE, "");
+	base_broken = read_number("/proc/meminfo", "HardwareCorrupted:");
+	find_counters();
 	if (write_text(CGROUP "/cgroup.subtree_control", "+hugetlb") || mkdir(TOP, 0755) ||
 	    write_text(TOP "/cgroup.subtree_control", "+hugetlb"))
 		die("no cgroup for huge pages");
