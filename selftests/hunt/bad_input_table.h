@@ -3,7 +3,8 @@
  * The table of bad_input.c: the call, the argument, its value, the errno that root
  * and nobody get (0 is success, SKIP is not tried), what does it, and numbers for
  * that. A value is so many huge pages, in .huge or .huge2, and so many bytes. What is
- * .small takes a fresh page before it is refused, which there may not be of 1 GiB.
+ * .small is for pages of 2 MiB: its numbers are, or it takes a fresh page before it is
+ * refused, which there may not be of 1 GiB.
  *
  * Where what is expected is said: Documentation/admin-guide/mm/page_huge.rst (PH),
  * Documentation/userspace-api/dma-buf-heaps.rst (HEAP),
@@ -385,6 +386,10 @@ static const struct row table[] = {
 	{ "TEST_HUGETLB_CREATE", "nr", "1", ROOT(0), run_drv_create, DO(1, -1) },
 	{ "TEST_HUGETLB_CREATE", "nr", "2^64-1", ROOT(EINVAL), run_drv_create, DO(ULL_MAX, -1) },
 	{ "TEST_HUGETLB_CREATE", "nr", "2^63", ROOT(EINVAL), run_drv_create, DO(1L << 63, -1) },
+	/* All that a file can have */
+	{ "TEST_HUGETLB_CREATE", "nr", "2^42-1", ROOT(0), run_drv_create, DO((1L << 42) - 1, -1), .small = true },
+	{ "TEST_HUGETLB_CREATE", "nr", "2^42-1, reserved", ROOT(ENOMEM), run_drv_create, DO((1L << 42) - 1, -1, 0, 1), .small = true },
+	{ "TEST_HUGETLB_CREATE", "nr", "2^42", ROOT(ENOMEM), run_drv_create, DO(1L << 42, -1), .small = true },
 	{ "TEST_HUGETLB_CREATE", "nr", "4096, reserved", ROOT(ENOMEM), run_drv_create, DO(4096, -1, 0, 1) },
 	{ "TEST_HUGETLB_CREATE", "nr", "1, reserved", ROOT(0), run_drv_create, DO(1, -1, 0, 1) },
 	{ "TEST_HUGETLB_CREATE", "page_size_log", "0", ROOT(0), run_drv_create, DO(1, 0) },
