@@ -76,17 +76,26 @@ check_tap() {
 	return "$bad"
 }
 
+# hunt DIR PROGRAM...: programs of selftests/hunt, or of the copy in HUNT, in DIR.
+# build.sh has made the headers.
+hunt() {
+	local dir=$1
+	shift
+	make -s -C "${HUNT:-$TOP/selftests/hunt}" O="$dir" LINUX="$BUILD/linux" \
+		HEADERS="$BUILD/kselftest/usr/include" "${@/#/$dir/}"
+}
+
 # boot_selftest CONFIG COMMAND...: build that kernel, run each COMMAND where its mm
 # selftests are, all in one boot, and check the TAP of each and that no counter
-# changed.
+# changed. The directory OVERLAY goes into the guest as well.
 boot_selftest() {
 	local config=$1 command status=0 bad=0
 	shift
 	"$TOP/scripts/build.sh" "$config"
 	[[ -x $BUILD/$config/overlay/kselftest/mm/page_huge ]] ||
 		die "the series brings no selftest page_huge; see tools/testing/selftests/mm/Makefile in it."
-	TIMEOUT=${TIMEOUT:-900} "$TOP/scripts/boot.sh" -c "$config" -o "$TOP/selftests/gates/overlay" -- \
-		/gate/tests.sh "$@" >"$TMPDIR/said" || status=$?
+	TIMEOUT=${TIMEOUT:-900} "$TOP/scripts/boot.sh" -c "$config" -o "$TOP/selftests/gates/overlay" \
+		${OVERLAY:+-o "$OVERLAY"} -- /gate/tests.sh "$@" >"$TMPDIR/said" || status=$?
 	cat "$TMPDIR/said"
 	((status == 0)) ||
 		die "$* ended with $status on the $config kernel (99: a counter changed; 120 to 123: see scripts/boot.sh)."

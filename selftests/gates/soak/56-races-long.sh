@@ -1,0 +1,130 @@
+#!/bin/bash
+# The same as races for MINUTES (default: 30) on the debug kernel and a third of it on the default one; and faults planted in a driver (selftests/hunt/planted.diff) and in the kernel (mutations.tsv there) are seen. Writes Documentation/results/races.tsv and races-faults.tsv.
+set -euo pipefail
+# shellcheck source=selftests/gates/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+# Environment, for a longer look, or for one of the kernels or the faults alone:
+#   MINUTES   how long the debug kernel runs
+#   PARTS     some of "default debug planted mutations"
+minutes=${MINUTES:-30}
+results=$TOP/Documentation/results/races.tsv
+dir=$TOP/selftests/hunt
+export OVERLAY=$TMPDIR/overlay MEM=3072 KERNEL_ARGS="hugepages=128" \
+	QEMU_ARGS="-cpu max,-erms,-fsrm,-la57,-pdpe1gb"
+touch "$results"
+
+# replace FILE HEADER LINE: LINE takes the place of the one whose first column is
+# the same.
+replace() {
+	{
+		printf '%s\n' "$2"
+		{
+			awk -F'\t' -v name="${3%%$'\t'*}" '!/^#/ && $1 != name' "$1"
+			printf '%s\n' "$3"
+		} | sort
+	} >"$1.new"
+	mv "$1.new" "$1"
+}
+
+# race CONFIG SECONDS: so long, and what came of it.
+race() {
+	local config=$1 status=0 rounds operations failures seed seconds
+	"$TOP/scripts/build.sh" "$config"
+	hunt "$OVERLAY/hunt" races
+	# Not to end here if it dies: what came of it is written first.
+	(TIMEOUT=$(($2 * 2 + 300)) boot_selftest "$config" "env LIMIT=300 /hunt/races seconds $2") || status=$?
+	IFS=$'\t' read -r seed rounds operations failures seconds < <(sed -nE \
+		's/^# races: SEED=(.*) rounds=(.*) operations=(.*) failures=(.*) seconds=(.*)$/\1\t\2\t\3\t\4\t\5/p' \
+		"$TMPDIR/said") || seed=unknown rounds=0 operations=0 failures=1 seconds=0
+	replace "$results" $'# kernel\ttree of the series\tday\trounds\toperations\tfailures\tseed\tseconds' \
+		"$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s' "$config" "$TREE" "$(date -u +%F)" \
+			"$rounds" "$operations" "$failures" "$seed" "$seconds")"
+	return "$status"
+}
+
+# A race, a reservation that stays, and pages that are not cleared, in a driver.
+faults=(zero reservation lock)
+planted() {
+	local fault dir status
+	"$TOP/scripts/build.sh" default
+	hunt "$OVERLAY/hunt" races
+	for fault in "${faults[@]}"; do
+		dir=$TMPDIR/planted/$fault
+		mkdir -p "$dir/lib"
+		cp "$BUILD"/linux/lib/test_hugetlb{.c,_uapi.h} "$dir/lib"
+		patch -s -d "$dir" -p1 <"$TOP/selftests/hunt/planted.diff" ||
+			die "planted.diff does not apply any more; bring it up to date with lib/test_hugetlb.c."
+		printf 'obj-m := test_hugetlb.o\nccflags-y := -DPLANTED_%s\n' "$fault" >"$dir/lib/Kbuild"
+		make -s -C "$BUILD/linux" O="$BUILD/default" ARCH=x86 LOCALVERSION= M="$dir/lib" modules
+		cp "$dir/lib/test_hugetlb.ko" "$OVERLAY/hunt/$fault.ko"
+	done
+	# Each in a boot of its own: what it leaves is wrong.
+	for fault in "${faults[@]}"; do
+		status=0
+		# shellcheck disable=SC2016 # expanded in the guest
+		TIMEOUT=400 "$TOP/scripts/boot.sh" -o "$OVERLAY" -- bash -c \
+			'cp "/hunt/$1.ko" /lib/modules/*/kernel/lib/test_hugetlb.ko && /hunt/races seconds 180' - "$fault" \
+			>"$STATE/hunt.driver-$fault.log" 2>&1 || status=$?
+		seen "driver-$fault" "$status" "/hunt/races seconds 180" "selftests/hunt/planted.diff"
+	done
+}
+
+# seen NAME STATUS COMMAND WHAT: was the fault seen, and by what?
+seen() {
+	local result=red what
+	(($2 != 120)) || die "the guest did not start; see $STATE/hunt.$1.log."
+	(($2)) || { result=green bad=1; say "$1: '$3' stays green"; }
+	what=$(grep -A1 -m1 '^not ok' "$STATE/hunt.$1.log" | tr '\t\n' '  ' | cut -c1-300) || :
+	say "$1: $result: $what"
+	replace "$faults_tsv" $'# fault\tresult\ttree of the series\tstatus\tcommand\twhat is taken out\twhat was seen' \
+		"$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s' "$1" "$result" "$TREE" "$2" "$3" "$4" "$what")"
+}
+
+bad=0
+faults_tsv=$TOP/Documentation/results/races-faults.tsv
+touch "$faults_tsv"
+for part in ${PARTS:-default debug planted mutations}; do
+	case $part in
+	default) race default $((minutes * 20)) || bad=1 ;;
+	debug) race debug $((minutes * 60)) || bad=1 ;;
+	planted) planted ;;
+	mutations) ;;
+	*) die "'$part' is none of default, debug, planted, mutations." ;;
+	esac
+done
+[[ " ${PARTS:-mutations} " == *" mutations "* ]] || exit "$bad"
+
+# Faults that the programs have to see, switched on as in the gate mutations; those
+# of hunt/mutations.diff are about races. What is wrong is found or it is not: some
+# need many rounds.
+own_tree HEAD
+for diff in "$TOP/selftests/mutations/mutations.diff" "$dir/mutations.diff"; do
+	git -C "$STATE/linux" apply "$diff" ||
+		die "$diff does not apply any more; bring it up to date with the series."
+done
+BUILD=$STATE "$TOP/scripts/build.sh" default
+BUILD=$STATE hunt "$OVERLAY/hunt" races bad_input
+
+# mutated NAME COMMAND: its status
+mutated() {
+	local status=0
+	BUILD=$STATE TIMEOUT=600 KERNEL_ARGS="$KERNEL_ARGS hugetlb_mutation=$1" \
+		"$TOP/scripts/boot.sh" -o "$TOP/selftests/gates/overlay" -o "$OVERLAY" -- \
+		/gate/counters.sh bash -c "$2" >"$STATE/hunt.$1.log" 2>&1 || status=$?
+	return "$status"
+}
+
+declare -A green=()
+while IFS=$'\t' read -r name command what <&3; do
+	say "$name: $what"
+	if [[ -z ${green[$command]-} ]]; then
+		mutated none "$command" || die "without a mutation '$command' ends with $?; see $STATE/hunt.none.log."
+		green[$command]=1
+	fi
+	status=0
+	mutated "$name" "$command" || status=$?
+	seen "$name" "$status" "$command" "$what"
+done 3< <(grep -v '^#' "$dir/mutations.tsv")
+own_tree HEAD
+exit "$bad"
