@@ -93,6 +93,7 @@ ok "soon after the limit" test "$SECONDS" -lt 25
 # interrupted SIGNAL: the guest runs, then boot.sh gets SIGNAL.
 interrupted() {
 	local marker=marker=$$-$1 pid
+	: >"$T/here"
 	KERNEL_ARGS=$marker "$boot" -- bash -c 'echo here; sleep 1000' >"$T/here" 2>/dev/null &
 	pid=$!
 	tail -f -c +1 --pid="$pid" "$T/here" | grep -q -m1 here
