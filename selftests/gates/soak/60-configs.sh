@@ -81,7 +81,7 @@ value() {
 
 # Each of these sets why, if something is wrong.
 first_error() {
-	grep -m 1 -iE 'error|undefined' "$TMPDIR/log" || tail -n 1 "$TMPDIR/log"
+	grep -m 1 -E '(error|ERROR): |undefined' "$TMPDIR/log" || tail -n 1 "$TMPDIR/log"
 }
 
 # configure: writes the configuration of the row, and looks whether it is the one that
