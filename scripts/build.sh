@@ -3,11 +3,11 @@
 # of dma-buf heaps.
 #
 # CONFIG is "default" (a kernel that boots in seconds), "debug" (the same with
-# KASAN, lockdep and the checks of mm) or "small" (what the series touches, only
-# to see that it builds: nothing is made to boot). They are fragments of
-# selftests/config merged over tinyconfig; every option they ask for is checked
-# to have survived. The work tree is build/linux as it is, committed or not,
-# and stays clean. Nothing changed means nothing to do.
+# KASAN, lockdep and the checks of mm), "kcsan" (the default one with KCSAN) or
+# "small" (what the series touches, only to see that it builds: nothing is made to
+# boot). They are fragments of selftests/config merged over tinyconfig; every option
+# they ask for is checked to have survived. The work tree is build/linux as it is,
+# committed or not, and stays clean. Nothing changed means nothing to do.
 #
 # Result, in build/CONFIG:
 #   arch/x86/boot/bzImage   the kernel (small: vmlinux, and nothing of the rest)
@@ -33,9 +33,9 @@ ksft=$BUILD/kselftest
 (($# <= 1)) || die "too many arguments; say build.sh [CONFIG]."
 case $config in
 default) merge=("$fragments/default.config") ;;
-debug) merge=("$fragments/default.config" "$fragments/debug.config") ;;
+debug | kcsan) merge=("$fragments/default.config" "$fragments/$config.config") ;;
 small) merge=("$fragments/small.config") ;;
-*) die "unknown CONFIG '$config'; say default, debug or small." ;;
+*) die "unknown CONFIG '$config'; say default, debug, kcsan or small." ;;
 esac
 kernel=arch/x86/boot/bzImage steps=4
 [[ $config != small ]] || kernel=vmlinux steps=2

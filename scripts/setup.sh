@@ -4,8 +4,9 @@
 #   scripts/setup.sh [GROUP...]
 #
 # GROUP: base (get the kernel, apply and export patches), build, boot, check,
-# bench, send (mail the series). Without a GROUP: all of them. Root, or a user who
-# may use sudo.
+# bench, send (mail the series). Without a GROUP: all of them. Only when named:
+# cross (compilers and emulators of other architectures). Root, or a user who may
+# use sudo.
 #
 # Environment: CACHE, where the tools go that Debian 12 does not have (sparse), and
 # the header for plugins of QEMU, which is only in its source package.
@@ -26,6 +27,9 @@ declare -A packages=(
 	[check]="shellcheck codespell perl ccache gcc libc6-dev make gpg gpg-agent python3-sphinx python3-yaml
 		b4 python3-aiosmtpd coccinelle clang-19"
 	[send]="git-email libmailtools-perl libemail-valid-perl libauthen-sasl-perl libio-socket-ssl-perl libnet-smtp-ssl-perl"
+	[cross]="gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu gcc-s390x-linux-gnu gcc-powerpc64le-linux-gnu
+		gcc-arm-linux-gnueabihf clang-19 lld-19 llvm-19 libc6-dev-arm64-cross libc6-dev-riscv64-cross
+		qemu-system-arm qemu-system-misc opensbi"
 )
 
 # Does this sparse know the C that the kernel is written in? The kernel's own
@@ -121,7 +125,7 @@ groups=("$@")
 wanted=()
 for group in "${groups[@]}"; do
 	[[ -n ${packages[$group]:-} ]] ||
-		die "unknown group '$group'; the groups are base, build, boot, check, bench and send."
+		die "unknown group '$group'; the groups are base, build, boot, check, bench, send and cross."
 	read -r -d '' -a more <<<"${packages[$group]}" || true
 	wanted+=("${more[@]}")
 done

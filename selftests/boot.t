@@ -20,7 +20,7 @@ like_err() {
 status "an unknown option" 120 "$boot" -x
 like_err "is named" "unknown option .*'-x'"
 status "an unknown CONFIG" 120 "$boot" -c nonsense -- true
-like_err "is named, with those there are" "'nonsense'; say default or debug"
+like_err "is named, with those there are" "'nonsense'; say default, debug or kcsan"
 status "an OVERLAY that is not there" 120 "$boot" -o "$T/none" -- true
 status "a MEM that is no number" 120 env MEM=4G "$boot" -- true
 like_err "says what it wants" "'4G' is no number"
