@@ -3,8 +3,9 @@
 # of dma-buf heaps.
 #
 # CONFIG is "default" (a kernel that boots in seconds), "debug" (the same with
-# KASAN, lockdep and the checks of mm) or "small" (what the series touches, only
-# to see that it builds: nothing is made to boot). They are fragments of
+# KASAN, lockdep and the checks of mm), "mm" (the default one, and all that the
+# selftests of mm ask for) or "small" (what the series touches, only to see that it
+# builds: nothing is made to boot). They are fragments of
 # selftests/config merged over tinyconfig; every option they ask for is checked
 # to have survived. The work tree is build/linux as it is, committed or not,
 # and stays clean. Nothing changed means nothing to do.
@@ -18,6 +19,7 @@
 # Environment:
 #   BUILD   where everything is built (default: build)
 #   JOBS    compilers at a time (default: the number of processors)
+#   GCOV    set: with gcov, for the files for which a Makefile asks for it
 # ccache is used where it is installed.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -34,9 +36,11 @@ ksft=$BUILD/kselftest
 case $config in
 default) merge=("$fragments/default.config") ;;
 debug) merge=("$fragments/default.config" "$fragments/debug.config") ;;
+mm) merge=("$fragments/default.config" "$fragments/mm.config" "$linux/tools/testing/selftests/mm/config") ;;
 small) merge=("$fragments/small.config") ;;
-*) die "unknown CONFIG '$config'; say default, debug or small." ;;
+*) die "unknown CONFIG '$config'; say default, debug, mm or small." ;;
 esac
+[[ ! ${GCOV:-} ]] || merge+=("$fragments/gcov.config")
 kernel=arch/x86/boot/bzImage steps=4
 [[ $config != small ]] || kernel=vmlinux steps=2
 need_linux_x86
