@@ -64,8 +64,8 @@ done
 ((mem / nodes >= 256)) || fail "MEM=$mem is too little for $nodes nodes; give each at least 256 MiB."
 
 (need_linux_x86) || exit 120
-[[ $config =~ ^(default|debug|mm)$ ]] ||
-	fail "unknown CONFIG '$config'; say default, debug or mm."
+[[ $config =~ ^(default|debug)$ ]] ||
+	fail "unknown CONFIG '$config'; say default or debug."
 out=$BUILD/$config
 [[ -f $out/arch/x86/boot/bzImage && -d $out/overlay && -f $out/tree ]] ||
 	fail "there is no finished $config kernel in $out; run scripts/build.sh $config first."

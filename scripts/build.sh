@@ -3,9 +3,8 @@
 # of dma-buf heaps.
 #
 # CONFIG is "default" (a kernel that boots in seconds), "debug" (the same with
-# KASAN, lockdep and the checks of mm), "mm" (the default one, and all that the
-# selftests of mm ask for) or "small" (what the series touches, only to see that it
-# builds: nothing is made to boot). They are fragments of
+# KASAN, lockdep and the checks of mm) or "small" (what the series touches, only
+# to see that it builds: nothing is made to boot). They are fragments of
 # selftests/config merged over tinyconfig; every option they ask for is checked
 # to have survived. The work tree is build/linux as it is, committed or not,
 # and stays clean. Nothing changed means nothing to do.
@@ -36,9 +35,8 @@ ksft=$BUILD/kselftest
 case $config in
 default) merge=("$fragments/default.config") ;;
 debug) merge=("$fragments/default.config" "$fragments/debug.config") ;;
-mm) merge=("$fragments/default.config" "$fragments/mm.config" "$linux/tools/testing/selftests/mm/config") ;;
 small) merge=("$fragments/small.config") ;;
-*) die "unknown CONFIG '$config'; say default, debug, mm or small." ;;
+*) die "unknown CONFIG '$config'; say default, debug or small." ;;
 esac
 [[ ! ${GCOV:-} ]] || merge+=("$fragments/gcov.config")
 kernel=arch/x86/boot/bzImage steps=4

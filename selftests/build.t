@@ -14,7 +14,7 @@ mkdir "$repo/selftests"
 cp -r "$TOP/selftests/config" "$repo/selftests/"
 build=$repo/scripts/build.sh
 
-refuses "an unknown CONFIG" "'nonsense'; say default, debug, mm or small" "$build" nonsense
+refuses "an unknown CONFIG" "'nonsense'; say default, debug or small" "$build" nonsense
 refuses "two CONFIGs" "too many" "$build" default debug
 refuses "no work tree" "run scripts/apply.sh first" "$build"
 mkdir "$BUILD"
