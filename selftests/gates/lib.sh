@@ -110,6 +110,13 @@ programs() {
 	grep -v '^| ' "$TMPDIR/all"
 }
 
+# mm_list: the same of mm.list, without pages of 1 GiB, which take minutes to copy,
+# and with the processors that the test "migration" wants.
+mm_list() {
+	CPUS=3 QEMU_ARGS="-cpu max,-erms,-fsrm,-la57,-pdpe1gb" KERNEL_ARGS="hugepages=128" TIMEOUT=2400 \
+		programs default mm.list
+}
+
 # test_names: of such lines, which test it is, without what it said.
 test_names() {
 	sed -E 's/: (pass|skip|no end|fail [0-9]+)$//; t; s/: (ok|not ok) /: /; s/ *# SKIP.*//'
