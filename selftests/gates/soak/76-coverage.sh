@@ -26,14 +26,14 @@ mapfile -t files < <(touched '*.[ch]' ':!tools' ':!arch/arm64' ':!*uapi.h')
 for file in "${files[@]}"; do
 	[[ $file == *.c ]] || continue
 	dir=${file%/*}
-	while [[ ! -f $linux/$dir/Makefile ]]; do
+	while [[ ! -f $linux/$dir/Makefile && $dir == */* ]]; do
 		dir=${dir%/*}
 	done
 	file=${file#"$dir/"}
 	printf '%s\n' "GCOV_PROFILE_${file%.c}.o := y" "CFLAGS_${file%.c}.o += -fno-early-inlining" >>"$linux/$dir/Makefile"
 done
 # One that nothing calls, which has to be seen as such.
-planted=mm/hugetlb_fresh.c
+planted=$(git -C "$series" diff --name-only --diff-filter=A base HEAD -- '*.c' ':!tools' | tail -n 1)
 printf '\nint hugetlb_planted(int i);\nint hugetlb_planted(int i)\n{\n\treturn i + 1;\n}\n' >>"$linux/$planted"
 
 export BUILD=$STATE
@@ -55,26 +55,17 @@ say "coverage: the benchmark"
 TIMEOUT=600 "$TOP/scripts/boot.sh" -- /kselftest/mm/page_huge_bench -m 4 -r 1 -p 2048 buffer >"$STATE/bench.log" 2>&1 ||
 	complain "the benchmark fails on a kernel with gcov; see $STATE/bench.log."
 
-# The counters of all boots, beside the notes of the compiler.
-all=
+# FILE LINE TIMES, for each boot, of its counters beside the notes of the compiler.
 for tar in "$GCOV"/*.tar; do
-	mkdir "$TMPDIR/one"
-	tar -x -C "$TMPDIR/one" -f "$tar"
-	if [[ $all ]]; then
-		gcov-tool merge -o "$TMPDIR/sum" "$TMPDIR/all" "$TMPDIR/one" >/dev/null
-		rm -rf "$TMPDIR/all" "$TMPDIR/one"
-		mv "$TMPDIR/sum" "$TMPDIR/all"
-	else
-		mv "$TMPDIR/one" "$TMPDIR/all"
-	fi
-	all=1
-done
-find "$TMPDIR/all" -name '*.gcda' | while read -r data; do
-	notes=${data#"$TMPDIR/all"}
-	cp "${notes%.gcda}.gcno" "${data%.gcda}.gcno"
-	gcov --json-format --stdout "$data"
-done | jq -r '.files[] | .file as $file | .lines[] | [$file, .line_number, .count] | @tsv' |
-	sed "s|^\.\./linux/||; s|^$linux/||" >"$TMPDIR/counts"
+	mkdir "$TMPDIR/data"
+	tar -x -C "$TMPDIR/data" -f "$tar"
+	find "$TMPDIR/data" -name '*.gcda' | while read -r data; do
+		notes=${data#"$TMPDIR/data"}
+		cp "${notes%.gcda}.gcno" "${data%.gcda}.gcno"
+		gcov --json-format --stdout "$data"
+	done | jq -r '.files[] | .file as $file | .lines[] | [$file, .line_number, .count] | @tsv'
+	rm -r "$TMPDIR/data"
+done | sed "s|^\.\./linux/||; s|^$linux/||" >"$TMPDIR/counts"
 
 # FILE NEW FUNCTION FIRST LAST TOUCHED: the functions of each file. In kernel style
 # their name and their last line begin in the first column.
@@ -205,6 +196,7 @@ touch "$excused"
 	printf '# file\tfunction (-: the whole file is new)\tlines\texecuted\tunreachable\tpercent\n'
 	cat "$TMPDIR/results"
 } >"$TMPDIR/new"
+mkdir -p "${results%/*}"
 mv "$TMPDIR/new" "$results"
 grep -v '^BAD: ' "$TMPDIR/report"
 expand -t 48,88,96,104,112 "$results"
