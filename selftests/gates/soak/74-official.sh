@@ -17,6 +17,9 @@ make -s -C "$linux" O="$BUILD/default" -j"$(nproc)" kselftest-install \
 	die "make kselftest-install fails (above)."
 }
 
+# run_kselftest.sh wants more of timeout than busybox has.
+install -D "$(type -P timeout)" "$TMPDIR/overlay/usr/bin/timeout"
+
 # official DIR COMMAND...: in a guest, where the tests were installed; its TAP is
 # right. The scripts open /dev/stdout again, which the port of the guest is not for.
 official() {
