@@ -29,6 +29,7 @@
 #                of all its processors together; for scripts/bench.sh
 #   MEMFD        1: the guest's memory is shared memory, in which a plugin of QEMU
 #                finds it; for scripts/bench.sh
+#   GCOV         a directory: what gcov has counted in the guest goes there, a tar
 #   LOG          where the console goes (default: build/CONFIG/boot.log)
 #   BUILD, CACHE as in lib.sh
 set -euo pipefail
@@ -54,6 +55,7 @@ shift $((OPTIND - 1))
 mem=${MEM:-$([[ $config == debug ]] && echo 12288 || echo 8192)} cpus=${CPUS:-2} nodes=${NUMA:-2} limit=${TIMEOUT:-300}
 [[ ${ICOUNT:-} =~ ^1?$ ]] || fail "ICOUNT is 1 or not set."
 [[ ${MEMFD:-} =~ ^1?$ ]] || fail "MEMFD is 1 or not set."
+[[ ! ${GCOV:-} || -d $GCOV ]] || fail "GCOV is '$GCOV', which is no directory."
 for number in "$mem" "$cpus" "$nodes" "$limit"; do
 	[[ $number =~ ^[1-9][0-9]*$ ]] ||
 		fail "'$number' is no number; MEM (MiB), CPUS, NUMA and TIMEOUT (seconds) are whole numbers from 1."
@@ -205,7 +207,9 @@ read -ra extra <<<"${QEMU_ARGS:-}"
 ended=0
 if (($#)); then
 	qemu+=(-serial "file:$tmp/console" -device "virtio-serial-pci,ioeventfd=off")
-	for port in output status; do
+	ports=(output status)
+	[[ ! ${GCOV:-} ]] || ports+=(gcov)
+	for port in "${ports[@]}"; do
 		qemu+=(-chardev "file,id=$port,path=$tmp/$port"
 			-device "virtserialport,chardev=$port,name=$port")
 	done
@@ -227,6 +231,8 @@ else
 fi
 
 mkdir -p "${log%/*}" 2>/dev/null || :
+[[ ! -s $tmp/gcov ]] || cp "$tmp/gcov" "$(mktemp --suffix=.tar "$GCOV/boot.XXXXXX")" ||
+	fail "cannot write to $GCOV; is the disk full?"
 cp "$tmp/console" "$log" || fail "cannot write the console to $log; choose another place with LOG."
 
 bad() {

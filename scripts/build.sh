@@ -18,6 +18,7 @@
 # Environment:
 #   BUILD   where everything is built (default: build)
 #   JOBS    compilers at a time (default: the number of processors)
+#   GCOV    set: with gcov, for the files for which a Makefile asks for it
 # ccache is used where it is installed.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -37,6 +38,7 @@ debug | kcsan) merge=("$fragments/default.config" "$fragments/$config.config") ;
 small) merge=("$fragments/small.config") ;;
 *) die "unknown CONFIG '$config'; say default, debug, kcsan or small." ;;
 esac
+[[ ! ${GCOV:-} ]] || merge+=("$fragments/gcov.config")
 kernel=arch/x86/boot/bzImage steps=4
 [[ $config != small ]] || kernel=vmlinux steps=2
 need_linux_x86

@@ -25,7 +25,7 @@ declare -A packages=(
 	[boot]="qemu-system-x86 busybox-static cpio procps psmisc libcap2-bin"
 	[bench]="gcc libc6-dev gnuplot-nox dpkg-dev"
 	[check]="shellcheck codespell perl ccache gcc libc6-dev make gpg gpg-agent python3-sphinx python3-yaml
-		b4 python3-aiosmtpd coccinelle clang-19"
+		b4 python3-aiosmtpd coccinelle clang-19 jq"
 	[send]="git-email libmailtools-perl libemail-valid-perl libauthen-sasl-perl libio-socket-ssl-perl libnet-smtp-ssl-perl"
 	[cross]="gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu gcc-s390x-linux-gnu gcc-powerpc64le-linux-gnu
 		gcc-arm-linux-gnueabihf clang-19 lld-19 llvm-19 libc6-dev-arm64-cross libc6-dev-riscv64-cross

@@ -360,4 +360,73 @@ guest 122 "one: pass"
 printf 'one: pass\n' >"$copy/selftests/expected/hugetlb-unpatched.txt"
 red "a guest that hangs" hugetlb "ended with 122"
 
+guest 0 "one: pass" "| anything" "one: ok a" "two: skip" "two: not ok b"
+printf '# unstable: two: b\none: ok a\none: pass\ntwo: skip\n' >"$copy/selftests/expected/mm-unpatched.txt"
+green "the same as without the series" others "1 programs and 1 tests in them pass on both kernels"
+green "a test that is unstable without the series" others "two: b"
+printf 'one: fail 1\none: not ok a\ntwo: skip\ntwo: ok b\n' >"$copy/said"
+red "a test that fails with the series only" others "+one: not ok a"
+printf 'one: pass\none: ok a\n' >"$copy/said"
+red "a test that is gone" others "-two: skip"
+printf 'one: fail 1\n' | tee "$copy/said" >"$copy/selftests/expected/mm-unpatched.txt"
+red "a list in which nothing passes" others "a planted difference was not seen"
+
+# The same twice, but for what the second boot says.
+guest 0 "one: pass" "one: ok a" "one: ok b" "one: ok b" "two: fail 1"
+printf '#!/bin/bash\necho 7.3.4\n' >"$copy/bin/make"
+chmod +x "$copy/bin/make"
+echo "sed -i '0,/ok b/s//not ok b/' \"$copy/said\"" >>"$copy/scripts/build.sh"
+sed -i "s|^exit|sed -i 's/one: not ok b/one: ok b/' \"$copy/said\"\nexit|" "$copy/scripts/boot.sh"
+green "a test that does not say the same twice" unpatched-mm "3 results that agree, 1 tests that are unstable"
+green "which is named" unpatched-mm "# unstable: one: b"
+
+# A kernel that is a program, which gcov looks at.
+counted() {
+	guest 0 "TAP version 13" 1..1 "ok 1 one"
+	planted mm/tiny.c "$@"
+	printf '%s\n' "TAP version 13" 1..1 "ok 1 one" >"$copy/said"
+	install -D /dev/null "$copy/build/test/coverage/default/overlay/kselftest/mm/page_huge"
+	chmod +x "$copy/build/test/coverage/default/overlay/kselftest/mm/page_huge"
+	mkdir -p "$copy/selftests/config" "$copy/selftests/expected"
+	cat >"$copy/scripts/build.sh" <<-'END'
+		#!/bin/bash
+		set -e
+		[[ ! -x $BUILD/default/kernel ]] || exit 0
+		mkdir -p "$BUILD/default/mm"
+		cd "$BUILD/default"
+		grep -qx 'GCOV_PROFILE_tiny.o := y' ../linux/mm/Makefile
+		[[ ${GCOV:?} ]]
+		echo 'int tiny_used(int i); int main(void) { return tiny_used(0); }' >main.c
+		gcc -w --coverage -c ../linux/mm/tiny.c -o mm/tiny.o
+		gcc -w -c main.c -o main.o
+		gcc --coverage main.o mm/tiny.o -o kernel
+	END
+	cat >"$copy/scripts/boot.sh" <<-END
+		#!/bin/bash
+		set -e
+		mkdir "\$BUILD/said"
+		(cd "\$BUILD/default" && GCOV_PREFIX=\$BUILD/said ./kernel)
+		tar -c -C "\$BUILD/said" -f "\$(mktemp --suffix=.tar "\$GCOV/XXXXXX")" .
+		rm -r "\$BUILD/said"
+		while [[ \$1 != -- ]]; do shift; done
+		for command in "\${@:3}"; do
+			echo "### \$command"
+			cat "$copy/said"
+		done
+	END
+}
+used=('int tiny_used(int i)' '{' '	if (i > 5)' '		return 2;' '	i++;' '	i *= 2;' '	i += 3;' '	i *= 5;' '	i += 7;' '	i *= 11;' '	return i == 1000;' '}')
+unused=('int tiny_unused(int i)' '{' '	return i + 1;' '}')
+counted "${used[@]}"
+green "nearly all is executed" coverage "mm/tiny.c:6 tiny_used: return 2;"
+counted "${used[@]}" "${unused[@]}"
+red "a function is not" coverage "mm/tiny.c -: 9 of 12 lines are executed"
+printf 'mm/tiny.c\ttiny_unused\t%s\tnobody wants it\n' 'int tiny_unused(int i)' 'return i + 1;' >"$copy/selftests/unreachable.tsv"
+green "a function that cannot be" coverage "mm/tiny.c:6 tiny_used: return 2;"
+printf 'mm/tiny.c\ttiny_used\ti++;\tno reason\n' >>"$copy/selftests/unreachable.tsv"
+red "an executed line that is said to be unreachable" coverage '"i++;" is executed, or is not there'
+counted "${used[@]}"
+sed -i 's/return tiny_used(0)/return hugetlb_planted(tiny_used(0)) - 1/' "$copy/scripts/build.sh"
+red "a planted function that is executed" coverage "a function that nothing calls was not seen"
+
 echo "1..$count"

@@ -9,7 +9,7 @@ set -euo pipefail
 expected=$TOP/selftests/expected/hugetlb-unpatched.txt
 [[ -s $expected ]] || die "$expected is missing; scripts/test.sh unpatched writes it."
 "$TOP/scripts/build.sh" default
-hugetlb_list default >"$TMPDIR/list"
+programs default hugetlb.list >"$TMPDIR/list"
 diff -u <(grep -v '^#' "$expected") "$TMPDIR/list" ||
 	die "the patched kernel (+) does not do as the unpatched one (-); look at the test's own output above."
 echo "$(grep -c ': pass$' "$TMPDIR/list") programs and $(grep -c ': ok ' "$TMPDIR/list") tests in them pass; these prove nothing, they pass on neither kernel:"

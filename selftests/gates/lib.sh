@@ -107,16 +107,29 @@ boot_selftest() {
 	return "$bad"
 }
 
-# hugetlb_list CONFIG: what the tree's own hugetlb tests say on that kernel.
-hugetlb_list() {
+# programs CONFIG LIST: what the tree's own programs that selftests/gates/overlay/gate/LIST
+# names, and the tests in them, say on that kernel: a line each.
+programs() {
 	local status=0
 	# The C library loads this one itself, when a thread is cancelled.
 	install -D "$(gcc -print-file-name=libgcc_s.so.1)" "$TMPDIR/libs/lib/x86_64-linux-gnu/libgcc_s.so.1"
-	TIMEOUT=1500 "$TOP/scripts/boot.sh" -c "$1" -o "$TOP/selftests/gates/overlay" -o "$TMPDIR/libs" -- \
-		/gate/hugetlb.sh >"$TMPDIR/all" || status=$?
+	TIMEOUT=${TIMEOUT:-1500} "$TOP/scripts/boot.sh" -c "$1" -o "$TOP/selftests/gates/overlay" -o "$TMPDIR/libs" -- \
+		/gate/programs.sh "$2" >"$TMPDIR/all" || status=$?
 	cat "$TMPDIR/all" >&2
 	((status == 0)) || die "the tests could not be run: boot.sh ended with $status, its first lines say what that means."
 	grep -v '^| ' "$TMPDIR/all"
+}
+
+# mm_list: the same of mm.list, without pages of 1 GiB, which take minutes to copy,
+# and with the processors that the test "migration" wants.
+mm_list() {
+	CPUS=3 QEMU_ARGS="-cpu max,-erms,-fsrm,-la57,-pdpe1gb" KERNEL_ARGS="hugepages=128" TIMEOUT=2400 \
+		programs default mm.list
+}
+
+# test_names: of such lines, which test it is, without what it said.
+test_names() {
+	sed -E 's/: (pass|skip|no end|fail [0-9]+)$//; t; s/: (ok|not ok) /: /; s/ *# SKIP.*//'
 }
 
 # run_tests FILE...: tests of this repository, as many at a time as there are

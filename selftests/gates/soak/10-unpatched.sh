@@ -8,11 +8,11 @@ expected=$TOP/selftests/expected/hugetlb-unpatched.txt
 own_tree base
 export BUILD=$STATE
 "$TOP/scripts/build.sh" default
-hugetlb_list default >"$TMPDIR/list"
+programs default hugetlb.list >"$TMPDIR/list"
 # A test that does not say the same twice is none to compare with.
-hugetlb_list default >"$TMPDIR/again"
+programs default hugetlb.list >"$TMPDIR/again"
 diff -u "$TMPDIR/list" "$TMPDIR/again" ||
-	die "two runs on the same kernel differ (above); take what is unstable out of selftests/gates/overlay/gate/hugetlb.sh."
+	die "two runs on the same kernel differ (above); take what is unstable out of selftests/gates/overlay/gate/hugetlb.list."
 mkdir -p "${expected%/*}"
 {
 	echo "# What the tree's own hugetlb selftests say on the kernel without the series."

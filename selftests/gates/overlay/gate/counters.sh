@@ -29,7 +29,8 @@ committed_after=$(committed)
 
 if [[ $before != "$after" ]]; then
 	printf '# counters of huge pages changed (- before, + after):\n'
-	diff <(echo "$before") <(echo "$after") | sed -n 's/^</# -/p; s/^>/# +/p'
+	# In the form that busybox has.
+	{ diff -U 0 <(echo "$before") <(echo "$after") || :; } | sed -n '/^---\|^+++/d; s/^[-+]/# &/p'
 	((status)) || status=99
 fi
 # Less than the smallest huge page is this shell's own.

@@ -1,27 +1,11 @@
 #!/bin/bash
-# hugetlb.sh: run the tree's own tests of hugetlb in the guest, one by one, and
-# print a line for each program and for each test in it: what it said. Their
-# output as it is comes on lines that begin with "| ".
+# programs.sh LIST: run the programs of the file LIST beside this one in the guest,
+# where the mm selftests are, one by one, and print a line for each program and for
+# each test in it: what it said. Their output as it is comes on lines that begin
+# with "| ".
 set -euo pipefail
+list=$(dirname "$0")/$1
 cd /kselftest/mm
-
-# As run_vmtests.sh runs them: its category hugetlb with the destructive ones,
-# and of the others what is about hugetlb and is done in a minute (cow and
-# gup_longterm are not, without hardware to run on).
-programs="./hugetlb-mmap
-./hugetlb-shm
-./hugetlb-mremap
-./hugetlb-madvise
-./hugetlb_dio
-./hugetlb_fault_after_madv
-./hugetlb_madv_vs_map
-./thuge-gen
-./charge_reserved_hugetlb.sh -cgroup-v2
-./hugetlb_reparenting_test.sh -cgroup-v2
-./uffd-stress hugetlb 128 32
-./uffd-stress hugetlb-private 128 32
-./hugetlb-soft-offline
-./hugetlb-read-hwpoison"
 
 # Every program finds the same pools.
 pools() {
@@ -49,9 +33,9 @@ while read -r program args; do
 	124 | 137) result="no end" ;;
 	*) result="fail $status" ;;
 	esac
-	# The tests in it, when it speaks TAP.
+	# The tests in it, when it speaks TAP; one of pagemap_ioctl has figures in its name.
 	printf '%s: %s\n' "$name" "$result"
 	sed -nE "s/^(ok|not ok) [0-9]+ *-? *(.*)$/\1 \2/p" /tmp/out |
-		sed -E 's/[[:space:]]+$//' | LC_ALL=C sort |
+		sed -E 's/ Extra pages .*//; s/[[:space:]]+$//' | LC_ALL=C sort |
 		sed "s|^|$name: |"
-done <<<"$programs"
+done < <(grep -v -e '^#' -e '^$' "$list")
