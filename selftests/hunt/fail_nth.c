@@ -595,7 +595,7 @@ static void page_huge_pin(void)
 	int dev = do_open("/dev/test_hugetlb_dma");
 
 	NEED(dev >= 0);
-	OP("pin", NOMEM | E(EINVAL), dma_pin(dev, p, 2 * SIZE));
+	OP("pin", NOMEM | E(EINVAL) | E(EIO), dma_pin(dev, p, 2 * SIZE));
 	OP_WITHIN("copy_hugetlb_page_range", "fork", NOMEM | E(ENOSPC), do_fork());
 	close(dev);
 }
