@@ -625,7 +625,9 @@ static const struct row module_table[] = {
 	PARAM("pool=1", 0),
 	PARAM("device_shift=20", EIO),
 	PARAM("device_shift=0", EIO),
-	PARAM("device_shift=-2147483648", EIO),
+	/* More pages than a file of the pool can have: at once */
+	PARAM("nr_pages=4398046511103 pool=1", ENOMEM),
+	PARAM("device_shift=-2147483648", EINVAL),
 	PARAM("device_shift=2147483647", 0),
 	/* As with every module, it is said in the log, and all */
 	PARAM("nonsense=1", 0),
