@@ -603,6 +603,8 @@ static const struct row module_table[] = {
 	/* It fits in a size_t, but is more than a file can have */
 	PARAM("nr_pages=8796093022207", ENOMEM),
 	PARAM("nr_pages=4398046511104", ENOMEM),
+	/* More than there can be, and it is said at once */
+	PARAM("nr_pages=4398046511103 pool=1", ENOMEM),
 	PARAM("page_size_log=-1", ENODEV),
 	PARAM("page_size_log=1", ENODEV),
 	PARAM("page_size_log=12", ENODEV),
@@ -625,8 +627,6 @@ static const struct row module_table[] = {
 	PARAM("pool=1", 0),
 	PARAM("device_shift=20", EIO),
 	PARAM("device_shift=0", EIO),
-	/* More pages than a file of the pool can have: at once */
-	PARAM("nr_pages=4398046511103 pool=1", ENOMEM),
 	PARAM("device_shift=-2147483648", EINVAL),
 	PARAM("device_shift=2147483647", 0),
 	/* As with every module, it is said in the log, and all */
