@@ -172,6 +172,12 @@ soak_record() {
 }
 
 passed=0 failed=0 skipped=0
+# For one, which knows the name.
+fail() {
+	failed=$((failed + 1))
+	echo "$name" >>"$state/tmp/failed"
+}
+
 # one FILE: run that gate, or say why not, and count it.
 one() {
 	local file=$1 name log key='' is_soak=0 own=$state tmp start status took result reason seen day _
@@ -180,7 +186,7 @@ one() {
 	[[ $file != "$gates"/soak/* ]] || is_soak=1
 	if needs_tree "$file"; then
 		if [[ -z $tree ]]; then
-			failed=$((failed + 1))
+			fail
 			printf 'FAIL  %-18s       the series does not apply: %s\n' "$name" "$state/apply.log"
 			return
 		fi
@@ -233,14 +239,14 @@ one() {
 			printf 'skip  %-18s %4d s %s\n' "$name" "$took" "$reason"
 		else
 			result=fail
-			failed=$((failed + 1))
+			fail
 			printf 'FAIL  %-18s %4d s skipped, for a reason that selftests/skip.allow does not have: %s\n' \
 				"$name" "$took" "$reason"
 		fi
 		;;
 	*)
 		result=fail
-		failed=$((failed + 1))
+		fail
 		# In one piece: another lane has something to say too.
 		printf 'FAIL  %-18s %4d s status %d, %s:\n%s\n' "$name" "$took" "$status" "$log" \
 			"$(tail -n 40 "$log" | sed 's/^/    /')"
@@ -306,5 +312,7 @@ if ((!soak && !static && !${#named[@]})); then
 	done
 fi
 
+# Again, for who sees the end only.
+((!failed)) || printf 'failed: %s\n' "$(sort "$state/tmp/failed" | xargs)"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((!failed))

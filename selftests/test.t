@@ -138,6 +138,7 @@ gate 60-boots '# Boots: yes' 'exit 1'
 gate 61-looks '' 'exit 1'
 status "a failure of each" 1 run
 is "both are counted" "$(last)" "3 passed, 2 failed, 1 skipped"
+is "and named" "$(tail -n 2 <<<"$out" | head -n 1)" "failed: boots looks"
 gate 60-boots '# Boots: yes' "echo begun >$T/begun" "sleep $$.5"
 gate 61-looks '' "echo begun >$T/there" "sleep $$.5"
 (cd "$repo" && exec scripts/test.sh) >"$T/first" 2>&1 &
