@@ -158,14 +158,14 @@ soak_line() {
 	awk -F'\t' -v gate="$1" '$1 == gate' "$results"
 }
 
-# soak_record NAME RESULT SECONDS
+# soak_record NAME RESULT SECONDS SAID
 soak_record() {
 	mkdir -p "${results%/*}"
 	{
-		printf '# gate\tresult\ttree of the series\tday\tseconds\n'
+		printf '# gate\tresult\ttree of the series\tday\tseconds\tits last line\n'
 		{
 			[[ ! -f $results ]] || awk -F'\t' -v gate="$1" '!/^#/ && $1 != gate' "$results"
-			printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$tree" "$(date -u +%F)" "$3"
+			printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$tree" "$(date -u +%F)" "$3" "${4//$'\t'/ }"
 		} | sort
 	} >"$results.new"
 	mv "$results.new" "$results"
@@ -252,7 +252,7 @@ one() {
 			"$(tail -n 40 "$log" | sed 's/^/    /')"
 		;;
 	esac
-	((!is_soak)) || soak_record "$name" "$result" "$took"
+	((!is_soak)) || soak_record "$name" "$result" "$took" "$(tail -n 1 "$log")"
 }
 
 # lane NAME FILE...: one gate after the other; how many did what is in a file.

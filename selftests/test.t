@@ -32,7 +32,7 @@ gate 30-idle '' 'echo no such thing here' 'exit 77'
 {
 	gate 40-kernel '# Green: input' 'echo "$TREE" >>"$TOP/ran"' 'ls "$TMPDIR"'
 	sed -i 's|"\$TOP/ran"|'"$repo/ran|" "$repo/selftests/gates/40-kernel.sh"
-	gate soak/10-long '' "echo \"\$TREE\" >>$repo/ran" "[[ ! -e $repo/worse ]]"
+	gate soak/10-long '' "echo \"\$TREE\" >>$repo/ran; echo 3 rounds" "[[ ! -e $repo/worse ]]"
 }
 echo one >"$repo/input"
 printf '# gate\n' >"$repo/selftests/skip.allow"
@@ -95,6 +95,7 @@ rm "$repo/worse"
 status "the long ones" 0 run --soak
 is "it ran again, the others did not" "$(ran)" 2
 like "the result has the tree of the series" "$(grep '^long' "$results")" "^long	pass	$(cat "$repo/tree")	20"
+like "and what it said last" "$(grep "^long" "$results")" "	3 rounds$"
 is "one line for each" "$(grep -c '^long' "$results")" 1
 status "the long ones again" 0 run --soak
 is "what has passed is not run again" "$(ran)" 2
