@@ -9,11 +9,13 @@ driver=(./hugetlb_driver ./hugetlb_driver_admin ./hugetlb_driver_gup ./hugetlb_d
 	./hugetlb_driver_pages ./hugetlb_unmap_private "/gate/kunit.sh hugetlb_driver")
 heap=(./hugetlb_heap ./hugetlb_heap_map)
 
+passed=0
 # try GATE CONFIG TEST...: with the skips that this gate may have.
 try() {
 	local -x GATE=$1
 	shift
 	boot_selftest "$@"
+	passed=$((passed + $(grep -c "^ok" "$TMPDIR/said")))
 }
 
 # crash CONFIG WHAT REGEX: LKDTM does this; the console, or the command, says that
@@ -49,3 +51,4 @@ done
 try kunit default "${driver[6]}"
 KERNEL_ARGS+=" page_table_check=on default_hugepagesz=2M hugepagesz=2M hugepages=128 hugepagesz=1G hugepages=0:1,1:3" \
 	try dma-default default "${heap[@]}"
+echo "$passed tests"

@@ -167,3 +167,4 @@ grep -q '^not ok' "$TMPDIR/said" ||
 	die "all users of /dev/page-huge map one file, and the selftest does not see it, so it proves nothing."
 own_tree HEAD
 ((bad == 0))
+awk -F'\t' '!/^#/ { machines += !seen[$1]++; tests += $3 } END { print tests " tests on " machines " machines" }' "$results"

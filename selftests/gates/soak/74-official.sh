@@ -68,3 +68,4 @@ grep -qE 'Testing complete. Ran [1-9][0-9]+ tests: passed: [1-9]' "$TMPDIR/kunit
 	complain "kunit.py ran next to no tests."
 ! kunit --kernel_args=hugepages=0 no_such_suite >/dev/null 2>&1 || complain "kunit.py does not see that a suite is not there."
 ((bad == 0))
+echo "run_vmtests.sh, run_kselftest.sh and kunit.py: $(grep -o "Ran [0-9]* tests: passed: [0-9]*" "$TMPDIR/kunit")"
