@@ -69,6 +69,20 @@ next=$(objdump -dr --no-show-raw-insn "$T/b/lib/new.o" | awk '
 is "with the address that they return to" "$key" "added+0x$next"
 refuses "no objects" "say fail_sites.sh" "$hunt/fail_sites.sh"
 
+# A module's first and last function have two names, of which a stack has their own.
+cat >"$linux/lib/new.c" <<'X'
+void *kmalloc(int size);
+static int new_exit(void)
+{
+	return !!kmalloc(1);
+}
+int cleanup_module(void) __attribute__((alias("new_exit")));
+X
+git -C "$linux" commit -qam "new, a module"
+gcc -O2 -fno-pic -c -o "$T/b/lib/new.o" "$linux/lib/new.c" || bail "no compiler"
+ok "calls of a module" "$hunt/fail_sites.sh" "$T/a" "$T/b"
+like "by its function's own name" "$out" "new_exit\+0x[0-9a-f]+${tab}new_exit${tab}kmalloc"
+
 # What has failed
 printf 'f+0x10\tf\tkmalloc\ta.c\nf+0x20\tf\tkmalloc\ta.c\ng+0x5\tg\tregister\tb.c\n' >"$T/sites"
 hit() {
@@ -90,14 +104,19 @@ a.c${tab}f${tab}kmalloc${tab}1${tab}0${tab}0
 b.c${tab}g${tab}register${tab}2${tab}1${tab}ENOMEM"
 grep -v 'f+0x20' "$T/output" >"$T/less"
 status "one has not" 1 "$hunt/fail_check.sh" "$T/sites" "$T/less"
-like "which" "$err" "f calls kmalloc \(f\+0x20\), which has not failed"
-printf 'g\tregister\tnever\n' >"$T/unreached"
+like "which" "$err" "f: its call of kmalloc \(f\+0x20\) has not failed"
+printf 'g\tregister\t1\tnever\n' >"$T/unreached"
 UNREACHED=$T/unreached status "one has that cannot" 1 "$hunt/fail_check.sh" "$T/sites" "$T/output"
 grep -v 'g+0x5' "$T/output" >"$T/less"
 hit 0 "allocation f+0x10" >>"$T/less"
 UNREACHED=$T/unreached ok "one that cannot need not" "$hunt/fail_check.sh" "$T/sites" "$T/less"
-like "and is counted apart" "$err" "2 of 2 sites failed, 1 cannot"
-printf 'gone\tregister\tnever\n' >"$T/unreached"
+like "and is counted apart" "$err" "2 of 3 sites failed, 1 cannot"
+printf 'f\tkmalloc\t1\tnever\n' >"$T/unreached"
+grep -v 'f+0x20' "$T/output" >"$T/less"
+UNREACHED=$T/unreached ok "one of two that cannot" "$hunt/fail_check.sh" "$T/sites" "$T/less"
+grep -v 'f+0x' "$T/output" >"$T/less"
+UNREACHED=$T/unreached status "and the other one has not either" 1 "$hunt/fail_check.sh" "$T/sites" "$T/less"
+printf 'gone\tregister\t1\tnever\n' >"$T/unreached"
 UNREACHED=$T/unreached status "one that cannot, and is no call any more" 1 "$hunt/fail_check.sh" "$T/sites" "$T/output"
 status "nothing has failed" 1 "$hunt/fail_check.sh" "$T/sites" "$T/none"
 done_testing

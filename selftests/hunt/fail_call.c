@@ -11,7 +11,13 @@
  * console, where it could be taken for a splat or hide one.
  *
  * "FUNCTION VALUE" in /sys/kernel/debug/fail_call/skipped has every call of it return
- * at once, by anybody: a fault of the kernel, to see that it is seen.
+ * at once that comes after a failure, by anybody, until last is read: what a kernel
+ * does that forgets something on the way back. "none 0" ends it.
+ *
+ * Pages that the slab allocates for itself do not count: whether it needs one depends
+ * on what went before, and the number of a failure would mean another one each time.
+ * What is allocated from it counts. With Y in /sys/kernel/debug/fail_call/only_calls
+ * no allocation counts.
  *
  * "FUNCTION N" in /sys/kernel/debug/fail_call/within counts from N only while the
  * task that wrote it is in that function, the next time that it calls it.
@@ -39,6 +45,7 @@ struct fail_function {
 	struct list_head list;
 	struct kprobe kp;
 	long value;
+	bool skip;
 	char name[100];
 };
 
@@ -108,6 +115,8 @@ static int skip_this_call(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct fail_function *f = container_of(kp, struct fail_function, kp);
 
+	if (!READ_ONCE(last[0]))
+		return 0;
 	regs->ax = f->value;
 	regs->ip = *(unsigned long *)regs->sp;
 	regs->sp += sizeof(unsigned long);
@@ -141,6 +150,54 @@ static struct kretprobe allocations = {
 	.kp.symbol_name = "should_fail_ex",
 	.entry_handler = was_armed,
 	.handler = allocation_failed,
+};
+
+/*
+ * What does not count: the counter is put away for the time of that call.
+ */
+static bool only_calls;
+
+static int hide_counter(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	unsigned int nth = READ_ONCE(current->fail_nth);
+
+	if (!nth || !in_task())
+		return 1;
+	*(unsigned int *)ri->data = nth;
+	WRITE_ONCE(current->fail_nth, 0);
+	return 0;
+}
+
+static int show_counter(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	WRITE_ONCE(current->fail_nth, *(unsigned int *)ri->data);
+	return 0;
+}
+
+static int hide_if_only_calls(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	return READ_ONCE(only_calls) ? hide_counter(ri, regs) : 1;
+}
+
+static struct kretprobe slab_pages = {
+	.kp.symbol_name = "allocate_slab",
+	.data_size = sizeof(unsigned int),
+	.entry_handler = hide_counter,
+	.handler = show_counter,
+};
+
+static struct kretprobe slab_objects = {
+	.kp.symbol_name = "should_failslab",
+	.data_size = sizeof(unsigned int),
+	.entry_handler = hide_if_only_calls,
+	.handler = show_counter,
+};
+
+static struct kretprobe pages = {
+	.kp.symbol_name = "should_fail_alloc_page",
+	.data_size = sizeof(unsigned int),
+	.entry_handler = hide_if_only_calls,
+	.handler = show_counter,
 };
 
 /*
@@ -205,6 +262,7 @@ static int fail_function_add(const char *name, long value, bool skip)
 		return -ENOMEM;
 	strscpy(f->name, name);
 	f->value = value;
+	f->skip = skip;
 	f->kp.symbol_name = f->name;
 	f->kp.pre_handler = skip ? skip_this_call : fail_this_call;
 	f->kp.post_handler = no_jump;
@@ -217,6 +275,21 @@ static int fail_function_add(const char *name, long value, bool skip)
 	list_add_tail(&f->list, &functions);
 	mutex_unlock(&functions_lock);
 	return 0;
+}
+
+static void remove_functions(bool skipped_only)
+{
+	struct fail_function *f, *next;
+
+	mutex_lock(&functions_lock);
+	list_for_each_entry_safe(f, next, &functions, list) {
+		if (skipped_only && !f->skip)
+			continue;
+		unregister_kprobe(&f->kp);
+		list_del(&f->list);
+		kfree(f);
+	}
+	mutex_unlock(&functions_lock);
 }
 
 /* What is written to these files: one "NAME NUMBER" at a time. */
@@ -241,7 +314,11 @@ static ssize_t functions_write(struct file *file, const char __user *buf,
 	int err;
 
 	err = read_line(buf, count, name, &value);
-	if (!err)
+	if (err)
+		return err;
+	if (skip && !strcmp(name, "none"))
+		remove_functions(true);
+	else
 		err = fail_function_add(name, value, skip);
 	return err ?: count;
 }
@@ -295,6 +372,10 @@ static const struct file_operations last_fops = {
 	.release	= single_release,
 };
 
+static struct kretprobe *probes[] = {
+	&allocations, &slab_pages, &slab_objects, &pages,
+};
+
 static int __init fail_call_init(void)
 {
 	int err;
@@ -303,7 +384,7 @@ static int __init fail_call_init(void)
 	BUILD_BUG_ON(!IS_ENABLED(CONFIG_X86_64) ||
 		     IS_ENABLED(CONFIG_KPROBES_ON_FTRACE));
 
-	err = register_kretprobe(&allocations);
+	err = register_kretprobes(probes, ARRAY_SIZE(probes));
 	if (err)
 		return err;
 	dir = debugfs_create_dir("fail_call", NULL);
@@ -311,6 +392,7 @@ static int __init fail_call_init(void)
 	debugfs_create_file("skipped", 0200, dir, (void *)1, &functions_fops);
 	debugfs_create_file("within", 0200, dir, NULL, &within_fops);
 	debugfs_create_u32("again", 0600, dir, &again);
+	debugfs_create_bool("only_calls", 0600, dir, &only_calls);
 	debugfs_create_file("last", 0400, dir, NULL, &last_fops);
 	return 0;
 }
@@ -318,16 +400,11 @@ module_init(fail_call_init);
 
 static void __exit fail_call_exit(void)
 {
-	struct fail_function *f, *next;
-
 	debugfs_remove(dir);
 	if (within.name[0])
 		unregister_kretprobe(&within.rp);
-	unregister_kretprobe(&allocations);
-	list_for_each_entry_safe(f, next, &functions, list) {
-		unregister_kprobe(&f->kp);
-		kfree(f);
-	}
+	unregister_kretprobes(probes, ARRAY_SIZE(probes));
+	remove_functions(false);
 }
 module_exit(fail_call_exit);
 

@@ -2,11 +2,12 @@
 # fail_check.sh SITES OUTPUT: has each call of SITES failed in OUTPUT?
 #
 # SITES is what fail_sites.sh prints, OUTPUT what fail_nth prints. A call that
-# selftests/hunt/fail_sites.unreached names need not have failed, and must not have.
+# selftests/hunt/fail_sites.unreached names must not have failed, and of several of the
+# same just as many as it says.
 # Prints a table, one line a call: file, function, what it calls, how often it
 # failed in all, how often because it was made to itself (and not an allocation
 # somewhere below it), and with which errors of the operation. Its last line, on
-# stderr, is "N of N sites".
+# stderr, is how many sites failed, of how many, and how many cannot.
 #
 # Environment:
 #   UNREACHED   in place of selftests/hunt/fail_sites.unreached
@@ -19,13 +20,14 @@ unreached=${UNREACHED:-$TOP/selftests/hunt/fail_sites.unreached}
 
 awk -F'\t' -v OFS='\t' '
 FILENAME == ARGV[1] && !/^#/ && NF {
-	reason[$1, $2] = $3
-	stale[$1 " " $2]
+	cannot[$1 " " $2] = $3
+	reason[$1 " " $2] = $4
+	calls[$1 " " $2] = silent[$1 " " $2] = 0
 }
 FILENAME == ARGV[2] {
 	order[++sites] = $1
 	name[$1] = $4 OFS $2 OFS $3
-	site[$1] = $2 SUBSEP $3
+	site[$1] = $2 " " $3
 	failed[$1] = made[$1] = 0
 }
 FILENAME == ARGV[3] && $1 == "hit" {
@@ -46,34 +48,30 @@ FILENAME == ARGV[3] && $1 == "hit" {
 END {
 	for (i = 1; i <= sites; i++) {
 		key = order[i]
-		split(site[key], part, SUBSEP)
-		delete stale[part[1] " " part[2]]
+		what = site[key]
+		if (what in reason)
+			calls[what]++
 		if (failed[key]) {
 			print name[key], failed[key], made[key], substr(errors[key], 2)
 			count++
-			# Of several calls of the same, some can be out of reach.
-			if (site[key] in reason)
-				reached[site[key]]++
-		} else if (site[key] in reason) {
-			print name[key], 0, 0, "not reached: " reason[site[key]]
-			not_reached[site[key]]
+		} else if (what in reason && silent[what]++ < cannot[what]) {
+			print name[key], 0, 0, "not reached: " reason[what]
 			left++
 		} else {
 			print name[key], 0, 0, "MISSED"
-			printf "%s: %s calls %s (%s), which has not failed\n", part[1], part[1], part[2], key >"/dev/stderr"
+			split(what, part, " ")
+			printf "%s: its call of %s (%s) has not failed\n", part[1], part[2], key >"/dev/stderr"
 			bad = 1
 		}
 	}
-	for (key in reached)
-		if (!(key in not_reached)) {
-			split(key, part, SUBSEP)
-			printf "%s: the call of %s has failed, and fail_sites.unreached says that it cannot\n", part[1], part[2] >"/dev/stderr"
+	for (what in reason)
+		if (!calls[what]) {
+			printf "%s: no such call any more; take the line out of fail_sites.unreached\n", what >"/dev/stderr"
+			bad = 1
+		} else if (silent[what] < cannot[what]) {
+			printf "%s: has failed, and fail_sites.unreached says that it cannot\n", what >"/dev/stderr"
 			bad = 1
 		}
-	for (key in stale) {
-		printf "%s: no such call any more; take the line out of fail_sites.unreached\n", key >"/dev/stderr"
-		bad = 1
-	}
-	printf "%d of %d sites failed, %d cannot\n", count, sites - left, left >"/dev/stderr"
+	printf "%d of %d sites failed, %d cannot\n", count, sites, left >"/dev/stderr"
 	exit bad || !count
 }' "$unreached" "$1" "$2"

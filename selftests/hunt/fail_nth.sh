@@ -1,6 +1,6 @@
 #!/bin/bash
-# fail_nth.sh: run fail_nth in the guest, all of it, then twice with a fault that it
-# has to see. It is in /fail with what it needs.
+# fail_nth.sh: run fail_nth in the guest, all of it, then parts of it with faults that
+# it has to see. It is in /fail with what it needs.
 #
 # Exit status: 0 when all is well; 99 a counter changed; anything else: see the output.
 set -euo pipefail
@@ -39,11 +39,28 @@ echo 2 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages
 cd /fail
 
 status=0
-/gate/counters.sh ./fail_nth sites || status=$?
+/gate/counters.sh ./fail_nth sites "$(<wanted)" || status=$?
 ((status == 0)) || exit "$status"
 
-echo "### an error that is not expected"
-! ./fail_nth sites plain_buffers wrong || wrong "an error that was not expected was not seen"
-echo "### a page that is not given back"
-echo "hugetlb_free_pages_immediate 0" >/sys/kernel/debug/fail_call/skipped
-! ./fail_nth sites driver_fresh || wrong "a leak on the way back from an error was not seen"
+# planted WHAT SAID SCENARIO [wrong]: this is seen, and SAID is why.
+planted() {
+	local what=$1 said=$2
+	shift 2
+	echo "### $what"
+	! ./fail_nth sites 0 "$@" >/tmp/planted || wrong "$what was not seen"
+	cat /tmp/planted
+	grep -Eq "^# $1: .*$said" /tmp/planted || wrong "$what was taken for something else"
+}
+# forgotten FUNCTION WHAT SAID SCENARIO: the same, with a way back that leaves out FUNCTION.
+forgotten() {
+	echo "$1 0" >/sys/kernel/debug/fail_call/skipped
+	planted "${@:2}"
+	echo "none 0" >/sys/kernel/debug/fail_call/skipped
+}
+planted "an error that is not expected" "ENOMEM after allocation" plain_buffers wrong
+forgotten hugetlb_free_pages_immediate "a page that is not given back" \
+	"/fresh_hugepages was" driver_fresh
+forgotten hugetlb_cgroup_uncharge_cgroup "a charge of a cgroup that stays" \
+	"/hugetlb.2MB.current was" driver_fresh
+forgotten hugetlb_unreserve_pages "a reservation that is lost" \
+	"/resv_hugepages was" driver_pool

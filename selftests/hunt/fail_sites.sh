@@ -58,13 +58,14 @@ while read -r file; do
 		[[ $object || ! -f $dir/${file%.c}.o ]] || object=$dir/${file%.c}.o
 	done
 	[[ $object ]] || continue
-	# A stack has a module's init function by its own name, objdump by the common one.
-	init=$(objdump -t "$object" | awk '
+	# A stack has a module's first and last function by its own name, objdump by the
+	# common one.
+	common=$(objdump -t "$object" | awk '
 		$2 == "l" && $3 == "F" { own[$1, $4] = $NF }
-		$NF == "init_module" { at = $1 SUBSEP $4 }
-		END { print own[at] }')
+		$NF ~ /^(init|cleanup)_module$/ { at[$NF] = $1 SUBSEP $4 }
+		END { for (name in at) print name, own[at[name]] }')
 	objdump -dr --no-show-raw-insn "$object" |
-		awk -v file="$file" -v init="$init" -v functions="$(touched "$file" "$object")" '
+		awk -v file="$file" -v common="$common" -v functions="$(touched "$file" "$object")" '
 		function hex(text,  i, value) {
 			for (i = 1; i <= length(text); i++)
 				value = value * 16 + index("0123456789abcdef", substr(text, i, 1)) - 1
@@ -79,6 +80,9 @@ while read -r file; do
 			n = split(functions, list, "\n")
 			for (i = 1; i <= n; i++)
 				wanted[list[i]]
+			n = split(common, list)
+			for (i = 1; i < n; i += 2)
+				own[list[i]] = list[i + 1]
 		}
 		FNR == NR {
 			if (/^[-+] /) {
@@ -89,8 +93,8 @@ while read -r file; do
 		}
 		/^[0-9a-f]+ <.*>:$/ {
 			symbol = substr($2, 2, length($2) - 3)
-			if (symbol == "init_module" && init)
-				symbol = init
+			if (symbol in own)
+				symbol = own[symbol]
 			start = hex($1)
 			name = symbol
 			sub(/\..*/, "", name)
