@@ -5,9 +5,11 @@ set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
+# The gate coverage has it run on another kernel, and counts what is executed there.
+config=${CONFIG:-debug}
 hunt=$TOP/selftests/hunt
 results=$TOP/Documentation/results/fail-nth.tsv
-"$TOP/scripts/build.sh" debug
+"$TOP/scripts/build.sh" "$config"
 
 # What is built in is a module here, so that it can be loaded again and again, and the
 # heaps are two, since that one does not go. initcall_blacklist= goes by names.
@@ -22,29 +24,31 @@ cat >"$TMPDIR/modules/Makefile" <<'X'
 obj-m := fail_call.o page-huge.o fail_heap_first.o fail_heap_again.o
 page-huge-y := page.o
 X
-make -s -C "$BUILD/linux" O="$BUILD/debug" ARCH=x86 LOCALVERSION= M="$TMPDIR/modules" modules
+[[ ! ${GCOV-} ]] || echo "GCOV_PROFILE := y" >>"$TMPDIR/modules/Makefile"
+make -s -C "$BUILD/linux" O="$BUILD/$config" ARCH=x86 LOCALVERSION= M="$TMPDIR/modules" modules
 
 # The code of those, and of the rest of the kernel.
 install -D "$TMPDIR/modules/page.o" "$TMPDIR/objects/drivers/char/page.o"
 install -D "$TMPDIR/modules/fail_heap_again.o" "$TMPDIR/objects/drivers/dma-buf/heaps/hugetlb_heap.o"
-"$hunt/fail_sites.sh" "$TMPDIR/objects" "$BUILD/debug" >"$TMPDIR/sites"
+"$hunt/fail_sites.sh" "$TMPDIR/objects" "$BUILD/$config" >"$TMPDIR/sites"
 
 fail=$TMPDIR/overlay/fail
 mkdir -p "$fail/modules"
 cut -f1 "$TMPDIR/sites" >"$fail/sites"
 awk -F'\t' -v sites="$(wc -l <"$TMPDIR/sites")" '!/^#/ { sites -= $3 } END { print sites }' \
 	"$hunt/fail_sites.unreached" >"$fail/wanted"
+[[ ! ${GCOV-} ]] || echo 0 >"$fail/wanted"
 cp "$hunt/fail_nth.functions" "$fail/functions"
 install "$hunt/fail_nth.sh" "$fail/run"
-cp "$TMPDIR"/modules/*.ko "$BUILD"/debug/overlay/lib/modules/*/kernel/lib/test_hugetlb*.ko \
-	"$BUILD"/debug/overlay/lib/modules/*/kernel/samples/hugetlb/*.ko "$fail/modules"
+cp "$TMPDIR"/modules/*.ko "$BUILD/$config"/overlay/lib/modules/*/kernel/lib/test_hugetlb*.ko \
+	"$BUILD/$config"/overlay/lib/modules/*/kernel/samples/hugetlb/*.ko "$fail/modules"
 gcc -static -O2 -Wall -Wextra -Werror -I"$BUILD/linux/lib" -o "$fail/fail_nth" "$hunt/fail_nth.c"
 
 # Pages of 1 GiB are known here, and there are none.
 status=0
 KERNEL_ARGS="hugepages=64 slab_nomerge rcupdate.rcu_expedited=1 intel_iommu=on iommu.strict=1 initcall_blacklist=page_huge_init,hugetlb_heap_init" \
 	QEMU_ARGS="-cpu max,-erms,-fsrm,-la57 -device intel-iommu -device edu,dma_mask=0xffffffffffffffff" \
-	MEM=${MEM:-4096} TIMEOUT=${TIMEOUT:-900} "$TOP/scripts/boot.sh" -c debug \
+	MEM=${MEM:-4096} TIMEOUT=${TIMEOUT:-900} "$TOP/scripts/boot.sh" -c "$config" \
 	-o "$TOP/selftests/gates/overlay" -o "$TMPDIR/overlay" -- /fail/run >"$TMPDIR/output" || status=$?
 # What has failed is in the table; the faults that were planted are no part of it.
 sed '/^### /,$d' "$TMPDIR/output" >"$TMPDIR/said"
@@ -53,6 +57,7 @@ grep -v '^hit' "$TMPDIR/output"
 	die "it ended with $status (99: a counter changed; 120 to 123: see scripts/boot.sh); the hits are those of $TMPDIR/output."
 grep -v '^hit' "$TMPDIR/said" >"$TMPDIR/tap"
 check_tap "$TMPDIR/tap"
+[[ ! ${GCOV-} ]] || exit 0
 
 status=0
 "$hunt/fail_check.sh" "$TMPDIR/sites" "$TMPDIR/said" >"$TMPDIR/table" 2>"$TMPDIR/sum" || status=$?

@@ -4,10 +4,11 @@ set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-# What gcov counts in all guests of these gates, of the tree's own tests, and of the
-# benchmark with buffers of drivers. Lines of selftests/unreachable.tsv, each with a
-# reason, do not count; a file may have MAX of them.
-gates=(boot-default driver-default kunit dma-default)
+# What gcov counts in all guests of these gates, of the tree's own tests, of the
+# programs that hunt, and of the benchmark with buffers of drivers. Lines of
+# selftests/unreachable.tsv, each with a reason, do not count; a file may have MAX of
+# them.
+gates=(boot-default driver-default kunit dma-default fail-nth)
 goal=90 max=10
 
 results=$TOP/Documentation/results/coverage.tsv
@@ -42,11 +43,16 @@ export BUILD=$STATE
 # A gate that fails has its own log; what it has executed counts all the same.
 for gate in "${gates[@]}"; do
 	say "coverage: the tests of $gate"
-	file=$(find "$TOP/selftests/gates" -maxdepth 1 -name "[0-9][0-9]-$gate.sh")
+	file=$(find "$TOP/selftests/gates" -name "[0-9][0-9]-$gate.sh")
 	mkdir "$TMPDIR/$gate"
-	GATE=$gate TMPDIR=$TMPDIR/$gate TIMEOUT=1800 bash "$file" >"$STATE/$gate.log" 2>&1 ||
+	GATE=$gate TMPDIR=$TMPDIR/$gate TIMEOUT=1800 CONFIG=default bash "$file" >"$STATE/$gate.log" 2>&1 ||
 		complain "the gate $gate fails on a kernel with gcov; see $STATE/$gate.log."
 done
+say "coverage: the programs that hunt"
+hunt "$TMPDIR/overlay/hunt" bad_input limits races
+(OVERLAY=$TMPDIR/overlay MEM=4096 TIMEOUT=1800 KERNEL_ARGS="hugepages=128" QEMU_ARGS="-cpu max,-erms,-fsrm,-la57,-pdpe1gb" \
+	boot_selftest default /hunt/bad_input /hunt/limits "/hunt/races seconds 60") >"$STATE/hunt.log" 2>&1 ||
+	complain "a program of selftests/hunt fails on a kernel with gcov; see $STATE/hunt.log."
 say "coverage: the tree's own tests"
 (programs default hugetlb.list) >/dev/null 2>"$STATE/hugetlb.log" ||
 	complain "the tests of hugetlb.list did not run; see $STATE/hugetlb.log."
@@ -65,7 +71,8 @@ for tar in "$GCOV"/*.tar; do
 		gcov --json-format --stdout "$data"
 	done | jq -r '.files[] | .file as $file | .lines[] | [$file, .line_number, .count] | @tsv'
 	rm -r "$TMPDIR/data"
-done | sed "s|^\.\./linux/||; s|^$linux/||" >"$TMPDIR/counts"
+done | sed -E "s#^(\.\./linux|$linux)/##; s#^.*/modules/page\.c#drivers/char/page.c#
+	s#^.*/modules/fail_heap_[a-z]*\.c#drivers/dma-buf/heaps/hugetlb_heap.c#" >"$TMPDIR/counts"
 
 # FILE NEW FUNCTION FIRST LAST TOUCHED: the functions of each file. In kernel style
 # their name and their last line begin in the first column.
