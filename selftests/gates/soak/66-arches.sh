@@ -13,7 +13,7 @@ linux=$STATE/linux
 tests=(page_huge page_huge_ops page_huge_gup page_huge_zero hugetlb_driver_ops hugetlb_driver_gup
 	hugetlb_driver_pages hugetlb_unmap_private hugetlb_heap hugetlb_heap_map)
 
-# machine NAME: what it is made of. Two nodes, and pages of each size but those that
+# machine NAME: what it is made of. One node, and pages of each size but those that
 # do not fit.
 machine() {
 	options=() own=()
