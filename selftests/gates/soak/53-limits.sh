@@ -1,0 +1,23 @@
+#!/bin/bash
+# On the debug kernel, with two nodes: huge pages of /dev/page-huge, of drivers and of heaps where there are few or none (pool, overcommit, cgroups, strict overcommit, locked memory, cpuset and memory policy), and when pool, cgroup, page or memory block goes: the documented error, and counters as before. A planted driver that keeps a reservation is seen.
+# Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay selftests/hunt
+set -euo pipefail
+# shellcheck source=selftests/gates/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+# The same number of pages on both nodes, and few: they are all taken again and again.
+export OVERLAY=$TMPDIR/overlay MEM=3072 KERNEL_ARGS="hugepages=0:32,1:32" \
+	QEMU_ARGS="-cpu max,-erms,-fsrm,-la57,-pdpe1gb"
+"$TOP/scripts/build.sh" debug
+hunt "$OVERLAY/hunt" limits
+boot_selftest debug /hunt/limits
+
+# A driver that keeps a reservation, once.
+plant reservation debug "$OVERLAY/hunt/planted.ko"
+status=0
+TIMEOUT=300 "$TOP/scripts/boot.sh" -c debug -o "$OVERLAY" -- bash -c \
+	'cp /hunt/planted.ko /lib/modules/*/kernel/lib/test_hugetlb.ko && /hunt/limits "two nodes: driver, reserved"' \
+	>"$TMPDIR/planted" 2>&1 || status=$?
+cat "$TMPDIR/planted"
+((status == 1)) && grep -q '^not ok.*driver, reserved' "$TMPDIR/planted" ||
+	die "a reservation that stays is not seen: the status is $status; $OVERLAY/hunt/limits should have failed."
