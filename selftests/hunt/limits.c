@@ -2,7 +2,8 @@
 /*
  * limits: huge pages where there are few of them, and pages that are taken away.
  *
- *	limits [NAME]	all tests, or those that have this in their name
+ *	limits [NAME]	all tests but the unhandlable, or those that have this in
+ *			their name
  *
  * Each limit is set so that two huge pages can be had, or none, and then asked for
  * by each way to get huge pages: a private mapping of /dev/page-huge, a driver's
@@ -44,7 +45,6 @@
 #define GONE		TOP "/gone"		/* one that a test removes */
 #define MEMORY		"/sys/devices/system/memory"
 #define MEMCG		"hugetlb.2MB."
-#define MAX_NR		128
 /* In place of an errno: the pages were there to ask for, and not to touch */
 #define TOUCHED		(-5000)
 
@@ -57,8 +57,7 @@
 
 static struct shared {
 	char why[1024];
-	unsigned long broken[4];
-	int nr_broken;
+	uint64_t broken;	/* a huge page with a broken page in it */
 	unsigned long got;
 	long block;		/* memory block that is to be made normal again, or 0 */
 } *shared;
@@ -147,6 +146,9 @@ static const char *const users[USERS] = {
 	[SAMPLE_FRESH] = "sample driver, fresh",
 };
 
+/* Where fresh pages are asked for: a memory policy is for those of the pool. */
+static int fresh_node = -1;
+
 struct hold {
 	int user;
 	int fd;
@@ -216,6 +218,7 @@ static int ask_driver(struct hold *h)
 	if (h->user == FRESH || h->user == COPY) {
 		cmd = TEST_HUGETLB_ADD;
 		range.flags = TEST_HUGETLB_ZERO;
+		range.nid = fresh_node;
 	}
 	/* What is looked at is the copy; its original is nobody's. */
 	if (h->user == FRESH)
@@ -246,7 +249,8 @@ static int ask_sample(struct hold *h)
 	char args[40];
 	int err;
 
-	snprintf(args, sizeof(args), "nr_pages=%zu pool=%d", h->nr, h->user == SAMPLE_POOL);
+	snprintf(args, sizeof(args), "nr_pages=%zu pool=%d node=%d", h->nr,
+		 h->user == SAMPLE_POOL, h->user == SAMPLE_POOL ? -1 : fresh_node);
 	err = module_load(sample_fd, args);
 	if (err)
 		return err;
@@ -306,16 +310,17 @@ static void restore_pools(void)
 		set_pool(node, base_pool[node]);
 }
 
-/* Somebody reserves all of the pool but @left pages */
+/* Somebody, of another cgroup, reserves all of the pool but @left pages */
 static int reserve_but(long left)
 {
 	long nr = read_number(POOL "/free_hugepages", "") -
 		  read_number(POOL "/resv_hugepages", "") - left;
 
 	hog_len = nr * SIZE;
+	write_text(CGROUP "/cgroup.procs", "0");
 	hog = mmap(NULL, hog_len, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
 		   21 << MAP_HUGE_SHIFT, -1, 0);
-	return hog == MAP_FAILED ? -errno : 0;
+	return hog == MAP_FAILED ? -errno : write_text(RUN "/cgroup.procs", "0");
 }
 
 static void unreserve(void)
@@ -448,7 +453,14 @@ static void held_memlock(struct hold *h)
 	close(ring);
 }
 
-#define NOMEM	(-ENOMEM)
+#define ALL_USERS	((1U << USERS) - 1)
+#define ALL_BUT_ZERO	(ALL_USERS & ~(1U << ZERO))
+/* Kinds of pages; what was reserved is no other page than what was not. */
+#define ALL_KINDS	(ALL_USERS & ~(1U << RESERVED))
+#define MOVING		(1U << DEVICE | 1U << COPY)
+/* What the kernel says then is a fault elsewhere, so only for who asks for it */
+#define UNHANDLABLE	"unhandlable"
+#define NOMEM		(-ENOMEM)
 /* In the order of the enum, without the zero page, which takes nothing */
 static const int limited[] = {
 	DEVICE, COPY, POOL_DRIVER, RESERVED, FRESH, HEAP, SAMPLE_POOL, SAMPLE_FRESH,
@@ -510,9 +522,9 @@ static void check_back(const struct counters *before, const char *what)
 static void ask_wanted(const struct limit *l, int user, size_t nr, int want,
 		       const struct counters *before)
 {
+	int err, wanted = l->want[user > ZERO ? user - 1 : user];
 	struct hold h, more;
 	long committed;
-	int err;
 
 	err = ask(&h, user, nr);
 	CHECK(err == want, "%zu pages: %s, and not %s", nr, said(err), said(want));
@@ -524,15 +536,10 @@ static void ask_wanted(const struct limit *l, int user, size_t nr, int want,
 			l->held(&h);
 	}
 	/* One that is too much takes nothing from who has his. There is one sample. */
-	if (!err && l->room && (user == DEVICE || user == COPY || user == POOL_DRIVER ||
-				user == RESERVED || user == FRESH || user == HEAP)) {
-		int wanted = l->want[user > ZERO ? user - 1 : user];
-
-		if (wanted) {
-			err = ask(&more, user, 1);
-			CHECK(err == wanted, "one more: %s, and not %s", said(err), said(wanted));
-			give(&more);
-		}
+	if (!err && wanted && user < SAMPLE_POOL) {
+		err = ask(&more, user, 1);
+		CHECK(err == wanted, "one more: %s, and not %s", said(err), said(wanted));
+		give(&more);
 		CHECK(marked(&h), "the pages have changed");
 	}
 	give(&h);
@@ -577,11 +584,14 @@ static void test_nodes(const void *arg, int user)
 	for (int node = 0; node < nodes; node++) {
 		long free = node_number(node, "free"), had = node_number(node, "fresh");
 		struct hold h;
-		int err = bind_to(node) ?: ask(&h, user, 2);
+		int err;
 
+		fresh_node = node;
+		err = bind_to(node) ?: ask(&h, user, 2);
 		CHECK(!err, "on node %d: %s", node, said(err));
 		CHECK(node_number(node, "free") == free - (fresh ? 0 : 2),
-		      "%ld pages of the pool are from node %d", free - node_number(node, "free"), node);
+		      "%ld pages are of node %d",
+		      free - node_number(node, "free"), node);
 		CHECK(node_number(node, "fresh") == had + (fresh || user == COPY ? 2 : 0),
 		      "%ld fresh pages are from node %d", node_number(node, "fresh") - had, node);
 		give(&h);
@@ -700,37 +710,9 @@ static int offline(const struct hold *h, bool soft, bool by_frame)
 			    pfn * PAGE);
 }
 
-static void will_break(uint64_t pfn)
-{
-	shared->broken[shared->nr_broken++] = pfn;
-}
-
-/*
- * "unhandlable page", which is a fault elsewhere, is what the kernel says of the
- * zero page; it is let off the console, if it is all that is said.
- */
-static int offline_zero(const struct hold *h, bool by_frame)
-{
-	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC), err;
-	char line[1024];
-	ssize_t len;
-
-	lseek(log, 0, SEEK_END);
-	write_text("/proc/sys/kernel/printk", "1");
-	err = offline(h, true, by_frame);
-	write_text("/proc/sys/kernel/printk", "7");
-	while ((len = read(log, line, sizeof(line) - 1)) > 0) {
-		line[len] = 0;
-		CHECK(strstr(line, "unhandlable page") || strstr(line, "Soft offlining"),
-		      "the kernel says: %s", line);
-	}
-	close(log);
-	return err;
-}
-
 static bool moves(int user)
 {
-	return user == DEVICE || user == COPY;
+	return MOVING & 1U << user;
 }
 
 static void test_soft(const void *arg, int user)
@@ -746,8 +728,8 @@ static void test_soft(const void *arg, int user)
 	}
 	pfn = pfn_of(h.addr);
 	if (moves(user))
-		will_break(pfn + 1);
-	err = user == ZERO ? offline_zero(&h, by_frame) : offline(&h, true, by_frame);
+		shared->broken = pfn;
+	err = offline(&h, true, by_frame);
 	CHECK(err == want, "%s, and not %s", said(err), said(want));
 	CHECK((pfn_of(h.addr) == pfn) == !moves(user), "the page has %smoved",
 	      moves(user) ? "not " : "");
@@ -772,7 +754,7 @@ static void test_hard(const void *arg, int user)
 		return;
 	}
 	pfn = pfn_of(h.addr);
-	will_break(pfn + 1);
+	shared->broken = pfn;
 	err = offline(&h, false, by_frame);
 	CHECK(err == want, "%s, and not %d", err > 0 ? "a signal" : said(err), want);
 	if (user == ZERO) {
@@ -782,7 +764,6 @@ static void test_hard(const void *arg, int user)
 		CHECK(!err && pfn_of(other.addr) != pfn, "it is mapped again");
 		give(&other);
 		/* Else it cannot be made good again. */
-		will_break(pfn);
 		write_number(MEMORY "/hard_offline_page", pfn * PAGE);
 	} else {
 		CHECK(touch(h.addr, 0) == SIGBUS && touch(h.addr + PAGE, 1) == SIGBUS,
@@ -814,14 +795,21 @@ static int block_state(long block, const char *state)
 	return write_text(path, state);
 }
 
-/* With what was free in there the pool has lost what it has to get back. */
+/*
+ * Of node 1, where no block has a hole. With what was free in there the pool has
+ * lost what it has to get back.
+ */
 static void test_hot_remove(const void *arg, int user)
 {
 	struct hold h;
 	uint64_t pfn;
-	int err = ask(&h, user, 1);
+	int err;
 
 	(void)arg;
+	/* For a zero page of our own */
+	write_number("/proc/sys/vm/drop_caches", 2);
+	fresh_node = 1;
+	err = bind_to(1) ?: ask(&h, user, 1);
 	if (err) {
 		fail("%s", said(err));
 		return;
@@ -891,6 +879,21 @@ static void test_hot_remove_movable(const void *arg, int user)
  * One test, in a process of its own
  */
 
+/*
+ * The mark is on the first page of what is still a huge page, or else on the page
+ * that was broken; of what was the zero page, on both.
+ */
+static void unpoison(uint64_t pfn)
+{
+	int err;
+
+	/* The zero page ends when nobody has it. */
+	write_number("/proc/sys/vm/drop_caches", 2);
+	err = write_number(UNPOISON, pfn);
+	if (write_number(UNPOISON, pfn + 1) && err)
+		fail("the broken page %#lx cannot be made good again: %s", pfn, strerror(-err));
+}
+
 static void restore(void)
 {
 	unset_strict();
@@ -902,12 +905,8 @@ static void restore(void)
 	write_text(RUN "/cpuset.mems", "\n");
 	rmdir(GONE);
 	module_unload("hugetlb_sample");
-	if (shared->nr_broken)
-		/* The zero page, if nobody has it any more */
-		write_number("/proc/sys/vm/drop_caches", 2);
-	for (int i = 0; i < shared->nr_broken; i++)
-		CHECK(!write_number(UNPOISON, shared->broken[i]), "unpoison %#lx: %s",
-		      shared->broken[i], strerror(errno));
+	if (shared->broken)
+		unpoison(shared->broken);
 	if (shared->block) {
 		block_state(shared->block, "offline");
 		CHECK(!block_state(shared->block, "online_kernel"), "block %ld stays offline",
@@ -925,7 +924,7 @@ static void run(const char *name, int user, void (*test)(const void *arg, int us
 	pid_t pid;
 
 	snprintf(title, sizeof(title), "%s: %s", name, users[user]);
-	if (only && !strstr(title, only))
+	if (only ? !strstr(title, only) : strstr(title, UNHANDLABLE) == title)
 		return;
 	memset(shared, 0, sizeof(*shared));
 	count_all(&before);
@@ -968,9 +967,8 @@ static void setup(void)
 		base_pool[nodes] = node_number(nodes, "nr");
 		nodes++;
 	}
-	if (nodes < 2 || base_pool[0] < 8 || base_pool[1] < 8 || base_pool[0] + base_pool[1] > MAX_NR)
-		die("two nodes are needed, with 8 pages of 2 MiB or more, and not over %d in all",
-		    MAX_NR);
+	if (nodes < 2 || base_pool[0] < 8 || base_pool[1] < 8)
+		die("two nodes with 8 pages of 2 MiB each are needed");
 	base_overcommit = read_number(POOL "/nr_overcommit_hugepages", "");
 	sample_fd = module_open("samples/hugetlb", "hugetlb_sample");
 	test_fd = module_open("lib", "test_hugetlb");
@@ -1000,26 +998,20 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(const void *arg, int user);
 		const void *arg;
-		int user[USERS + 1];
+		/* A bit for each */
+		unsigned int users;
 	} others[] = {
-		{ "two nodes", test_nodes, NULL,
-		  { DEVICE, COPY, POOL_DRIVER, RESERVED, FRESH, HEAP, SAMPLE_POOL, SAMPLE_FRESH, -1 } },
-		{ "pool shrunk and grown under load", test_load, NULL,
-		  { DEVICE, COPY, POOL_DRIVER, RESERVED, FRESH, HEAP, SAMPLE_POOL, SAMPLE_FRESH, -1 } },
-		{ "cgroup removed", test_gone, NULL,
-		  { DEVICE, COPY, POOL_DRIVER, RESERVED, FRESH, HEAP, SAMPLE_POOL, SAMPLE_FRESH, -1 } },
-		{ "MADV_SOFT_OFFLINE", test_soft, NULL,
-		  { DEVICE, ZERO, COPY, POOL_DRIVER, FRESH, HEAP, SAMPLE_POOL, SAMPLE_FRESH, -1 } },
-		{ "soft_offline_page", test_soft, "by frame",
-		  { DEVICE, ZERO, COPY, POOL_DRIVER, FRESH, HEAP, SAMPLE_POOL, SAMPLE_FRESH, -1 } },
-		{ "MADV_HWPOISON", test_hard, NULL,
-		  { DEVICE, ZERO, COPY, POOL_DRIVER, FRESH, HEAP, SAMPLE_POOL, SAMPLE_FRESH, -1 } },
-		{ "hard_offline_page", test_hard, "by frame",
-		  { DEVICE, ZERO, COPY, POOL_DRIVER, FRESH, HEAP, SAMPLE_POOL, SAMPLE_FRESH, -1 } },
-		{ "memory block offline", test_hot_remove, NULL,
-		  { ZERO, POOL_DRIVER, FRESH, HEAP, SAMPLE_POOL, SAMPLE_FRESH, -1 } },
-		{ "movable memory block offline", test_hot_remove_movable, NULL,
-		  { DEVICE, COPY, -1 } },
+		{ "two nodes", test_nodes, NULL, ALL_BUT_ZERO },
+		{ "pool shrunk and grown under load", test_load, NULL, ALL_BUT_ZERO },
+		{ "cgroup removed", test_gone, NULL, ALL_BUT_ZERO },
+		{ "MADV_SOFT_OFFLINE", test_soft, NULL, ALL_KINDS & ~(1U << ZERO) },
+		{ "soft_offline_page", test_soft, "by frame", ALL_KINDS & ~(1U << ZERO) },
+		{ UNHANDLABLE ", MADV_SOFT_OFFLINE", test_soft, NULL, 1U << ZERO },
+		{ UNHANDLABLE ", soft_offline_page", test_soft, "by frame", 1U << ZERO },
+		{ "MADV_HWPOISON", test_hard, NULL, ALL_KINDS },
+		{ "hard_offline_page", test_hard, "by frame", ALL_KINDS },
+		{ "memory block offline", test_hot_remove, NULL, ALL_KINDS & ~MOVING },
+		{ "movable memory block offline", test_hot_remove_movable, NULL, MOVING },
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -1034,8 +1026,9 @@ int main(int argc, char **argv)
 		for (size_t j = 0; j < ARRAY_SIZE(limited); j++)
 			run(limits[i].name, limited[j], test_limit, &limits[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		for (const int *user = others[i].user; *user >= 0; user++)
-			run(others[i].name, *user, others[i].run, others[i].arg);
+		for (int user = 0; user < USERS; user++)
+			if (others[i].users & 1U << user)
+				run(others[i].name, user, others[i].run, others[i].arg);
 	rmdir(RUN);
 	rmdir(TOP);
 	printf("1..%d\n", tests);

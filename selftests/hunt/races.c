@@ -7,6 +7,9 @@
  *
  *	races rounds|seconds NUMBER
  *
+ * so many rounds, or for so many seconds and, up to three times as many, until each
+ * operation was done once;
+ *
  * in the environment
  *	SEED, ROUND	run this round alone, again
  *	LIMIT		seconds after which a round is taken for hung (default: 120)
@@ -780,8 +783,10 @@ OP(op_uffd_copy)
 		.len = SIZE,
 	};
 
-	if (s->kind != PRIVATE || s->uffd < 0 || t->child)
+	if (s->kind != PRIVATE || t->child)
 		return IDLE;
+	if (s->uffd < 0 && op_uffd_missing(t, c) != DID)
+		return REFUSED;
 	/* Over what is there it is refused. */
 	if (R(2) % 4 && !madvise(s->addr + page * SIZE, SIZE, MADV_DONTNEED))
 		s->want[page] = ZERO;
@@ -1483,7 +1488,11 @@ OP(op_drv_sg)
 
 	if (!o)
 		return IDLE;
-	return ioctl(o->fd, TEST_HUGETLB_SG, &sg) ? REFUSED : DID;
+	/* From one page that is there on, or of all */
+	for (; sg.offset + sg.size <= SLOT_PAGES * SIZE; sg.offset += SIZE)
+		if (!ioctl(o->fd, TEST_HUGETLB_SG, &sg))
+			return DID;
+	return REFUSED;
 }
 
 OP(op_drv_info)
@@ -1793,8 +1802,8 @@ static const struct op worker_ops[] = {
 	{ "move_pages", op_move_pages, 5, 0 },
 	{ "mbind", op_mbind, 3, 0 },
 	{ "set_mempolicy", op_set_mempolicy, 1, 0 },
-	{ "soft offline", op_soft_offline, 2, 0 },
-	{ "hard offline", op_hwpoison, 2, 0 },
+	{ "soft offline", op_soft_offline, 6, 0 },
+	{ "hard offline", op_hwpoison, 5, 0 },
 	{ "heap", op_heap_alloc, 5, 0 },
 	{ "heap of contiguous buffers", op_heap_alloc_contig, 3, 0 },
 	{ "close of an object", op_obj_close, 3, 0 },
@@ -1805,7 +1814,7 @@ static const struct op worker_ops[] = {
 	{ "detach a dma-buf", op_buf_release, 3, 0 },
 	{ "map a dma-buf by its importer", op_buf_map_importer, 4, 0 },
 	{ "pin for DMA", op_dma_pin, 4, 0 },
-	{ "pin for DMA back", op_dma_unpin, 3, 0 },
+	{ "pin for DMA back", op_dma_unpin, 5, 0 },
 	{ "close of the DMA device", op_dma_close, 2, 0 },
 	{ "send a file descriptor", op_send, 3, 0 },
 	{ "receive a file descriptor", op_receive, 3, 0 },
@@ -1816,8 +1825,8 @@ static const struct op worker_ops[] = {
 	{ "driver: remove", op_drv_remove, 5, 0 },
 	{ "driver: remove and keep", op_drv_keep, 4, 0 },
 	{ "driver: add again", op_drv_readd, 6, 0 },
-	{ "driver: hold", op_drv_hold, 5, 0 },
-	{ "driver: no longer hold", op_drv_unhold, 4, 0 },
+	{ "driver: hold", op_drv_hold, 7, 0 },
+	{ "driver: no longer hold", op_drv_unhold, 7, 0 },
 	{ "driver: scatterlist", op_drv_sg, 3, 0 },
 	{ "driver: look up", op_drv_info, 2, 0 },
 	{ "driver: drop", op_drv_drop, 1, 0 },
@@ -2173,6 +2182,18 @@ static void setup(void)
 		die("hwpoison and gup_test in debugfs are needed");
 }
 
+/* Has each operation done what it is for? */
+static bool all_seen(void)
+{
+	for (int i = 0; i < ALL_OPS; i++) {
+		const struct op *op = i < WORKER_OPS ? &worker_ops[i] : &admin_ops[i - WORKER_OPS];
+
+		if (!(op->never ? shared->refused[i] : shared->did[i]))
+			return false;
+	}
+	return true;
+}
+
 static double now(void)
 {
 	struct timespec ts;
@@ -2208,7 +2229,8 @@ int main(int argc, char **argv)
 
 	printf("TAP version 13\n# SEED=%lu\n", seed);
 	setup();
-	for (round_nr = first; timed ? now() - begin < number : rounds < number; round_nr++) {
+	for (round_nr = first; timed ? now() - begin < number ||
+	     (now() - begin < 3 * number && !all_seen()) : rounds < number; round_nr++) {
 		bool good = run_round(limit ? strtoul(limit, NULL, 0) : 120);
 
 		rounds++;

@@ -12,6 +12,17 @@ export OVERLAY=$TMPDIR/overlay MEM=3072 KERNEL_ARGS="hugepages=0:32,1:32" \
 hunt "$OVERLAY/hunt" limits
 boot_selftest debug /hunt/limits
 
+# Of the zero page the kernel says that it is unhandlable: that, and nothing else.
+status=0
+"$TOP/scripts/boot.sh" -c debug -o "$OVERLAY" -- /hunt/limits unhandlable >"$TMPDIR/zero" 2>"$TMPDIR/console" ||
+	status=$?
+cat "$TMPDIR/zero" "$TMPDIR/console"
+check_tap "$TMPDIR/zero"
+if ((status != 123)) || grep -v 'Memory failure: 0x[0-9a-f]*: unhandlable page' "$TMPDIR/console" |
+	grep -v "the kernel complained (COMMAND's own status: 0)"; then
+	die "soft offline of the zero page has the status $status, and should have 123 and say that the page is unhandlable."
+fi
+
 # A driver that keeps a reservation, once.
 plant reservation debug "$OVERLAY/hunt/planted.ko"
 status=0
@@ -19,5 +30,6 @@ TIMEOUT=300 "$TOP/scripts/boot.sh" -c debug -o "$OVERLAY" -- bash -c \
 	'cp /hunt/planted.ko /lib/modules/*/kernel/lib/test_hugetlb.ko && /hunt/limits "two nodes: driver, reserved"' \
 	>"$TMPDIR/planted" 2>&1 || status=$?
 cat "$TMPDIR/planted"
-((status == 1)) && grep -q '^not ok.*driver, reserved' "$TMPDIR/planted" ||
-	die "a reservation that stays is not seen: the status is $status; $OVERLAY/hunt/limits should have failed."
+if ((status != 1)) || ! grep -q '^not ok.*driver, reserved' "$TMPDIR/planted"; then
+	die "a reservation that stays is not seen: the status of limits is $status, and should be 1."
+fi
