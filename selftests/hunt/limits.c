@@ -602,7 +602,7 @@ static void test_nodes(const void *arg, int user)
  * The pool is shrunk and grown while others take pages of it
  */
 
-#define STEPS	100
+#define STEPS	24
 
 static void test_load(const void *arg, int user)
 {
