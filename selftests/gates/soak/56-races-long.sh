@@ -54,26 +54,39 @@ planted() {
 	done
 	# Each in a boot of its own: what it leaves is wrong.
 	for fault in "${!faults[@]}"; do
+		! red_before "driver-$fault" "$(digest "$dir/planted.diff")" || continue
 		status=0
 		# shellcheck disable=SC2016 # expanded in the guest
 		TIMEOUT=400 "$TOP/scripts/boot.sh" -o "$OVERLAY" -- bash -c \
 			'cp "/hunt/$1.ko" /lib/modules/*/kernel/lib/test_hugetlb.ko && /hunt/races seconds 180' - "$fault" \
 			>"$STATE/hunt.driver-$fault.log" 2>&1 || status=$?
-		seen "driver-$fault" "${faults[$fault]}" "$status" "/hunt/races seconds 180" "selftests/hunt/planted.diff"
+		seen "driver-$fault" "${faults[$fault]}" "$(digest "$dir/planted.diff")" "$status" \
+			"/hunt/races seconds 180" "PLANTED_$fault of selftests/hunt/planted.diff"
 	done
 }
 
-# seen NAME KIND STATUS COMMAND WHAT: was the fault seen, and by what?
+digest() {
+	cat "$@" | sha256sum | cut -c1-12
+}
+
+# red_before NAME DIGEST: one that was red on this series is not tried again, so an
+# interrupted run goes on where it stopped.
+red_before() {
+	grep -q "^$1"$'\t[a-z]*\tred\t'"$TREE"$'\t'"$2"$'\t' "$faults_tsv" || return 1
+	say "$1: was red on this series"
+}
+
+# seen NAME KIND DIGEST STATUS COMMAND WHAT: was the fault seen, and by what?
 seen() {
 	local result=red what
-	(($3 != 120)) || die "the guest did not start; see $STATE/hunt.$1.log."
-	(($3)) || { result=green bad=1; say "$1: '$4' stays green"; }
+	(($4 != 120)) || die "the guest did not start; see $STATE/hunt.$1.log."
+	(($4)) || { result=green bad=1; say "$1: '$5' stays green"; }
 	what=$(grep -A1 -m1 '^not ok' "$STATE/hunt.$1.log" | tr '\t\n' '  ' | cut -c1-300) || :
 	# What the kernel itself has said
 	what+=$(grep -m1 '^boot.sh: error' "$STATE/hunt.$1.log" | sed 's/ The console is in .*//') || :
 	say "$1: $result: $what"
-	replace "$faults_tsv" $'# fault\tkind\tresult\ttree of the series\tstatus\tcommand\twhat is taken out\twhat was seen' \
-		"$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s' "$1" "$2" "$result" "$TREE" "$3" "$4" "$5" "$what")"
+	replace "$faults_tsv" $'# fault\tkind\tresult\ttree of the series\tof the faults\tstatus\tcommand\twhat is taken out\twhat was seen' \
+		"$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s' "$1" "$2" "$result" "$TREE" "$3" "$4" "$5" "$6" "$what")"
 }
 
 bad=0
@@ -110,8 +123,10 @@ mutated() {
 	return "$status"
 }
 
+key=$(digest "$TOP/selftests/mutations/mutations.diff" "$dir"/mutations.{diff,tsv})
 declare -A green=()
 while IFS=$'\t' read -r name kind command what <&3; do
+	! red_before "$name" "$key" || continue
 	say "$name: $what"
 	if [[ -z ${green[$command]-} ]]; then
 		mutated none "$command" || die "without a mutation '$command' ends with $?; see $STATE/hunt.none.log."
@@ -119,7 +134,7 @@ while IFS=$'\t' read -r name kind command what <&3; do
 	fi
 	status=0
 	mutated "$name" "$command" || status=$?
-	seen "$name" "$kind" "$status" "$command" "$what"
+	seen "$name" "$kind" "$key" "$status" "$command" "$what"
 done 3< <(grep -v '^#' "$dir/mutations.tsv")
 own_tree HEAD
 exit "$bad"
