@@ -33,7 +33,7 @@ race() {
 	"$TOP/scripts/build.sh" "$config"
 	hunt "$OVERLAY/hunt" races
 	# Not to end here if it dies: what came of it is written first.
-	(TIMEOUT=$(($2 * 2 + 300)) boot_selftest "$config" "env LIMIT=300 /hunt/races seconds $2") || status=$?
+	(TIMEOUT=$(($2 * 3 + 300)) boot_selftest "$config" "env LIMIT=300 /hunt/races seconds $2") || status=$?
 	IFS=$'\t' read -r seed rounds operations failures seconds < <(sed -nE \
 		's/^# races: SEED=(.*) rounds=(.*) operations=(.*) failures=(.*) seconds=(.*)$/\1\t\2\t\3\t\4\t\5/p' \
 		"$TMPDIR/said") || seed=unknown rounds=0 operations=0 failures=1 seconds=0
@@ -57,7 +57,7 @@ planted() {
 		! red_before "driver-$fault" "$(digest "$dir/planted.diff")" || continue
 		status=0
 		# shellcheck disable=SC2016 # expanded in the guest
-		TIMEOUT=400 "$TOP/scripts/boot.sh" -o "$OVERLAY" -- bash -c \
+		TIMEOUT=700 "$TOP/scripts/boot.sh" -o "$OVERLAY" -- bash -c \
 			'cp "/hunt/$1.ko" /lib/modules/*/kernel/lib/test_hugetlb.ko && /hunt/races seconds 180' - "$fault" \
 			>"$STATE/hunt.driver-$fault.log" 2>&1 || status=$?
 		seen "driver-$fault" "${faults[$fault]}" "$(digest "$dir/planted.diff")" "$status" \
