@@ -28,8 +28,8 @@ plant reservation debug "$OVERLAY/hunt/planted.ko"
 status=0
 TIMEOUT=300 "$TOP/scripts/boot.sh" -c debug -o "$OVERLAY" -- bash -c \
 	'cp /hunt/planted.ko /lib/modules/*/kernel/lib/test_hugetlb.ko && /hunt/limits "two nodes: driver, reserved"' \
-	>"$TMPDIR/planted" 2>&1 || status=$?
-cat "$TMPDIR/planted"
-if ((status != 1)) || ! grep -q '^not ok.*driver, reserved' "$TMPDIR/planted"; then
+	>"$TMPDIR/reserved" 2>&1 || status=$?
+cat "$TMPDIR/reserved"
+if ((status != 1)) || ! grep -q '^not ok.*driver, reserved' "$TMPDIR/reserved"; then
 	die "a reservation that stays is not seen: the status of limits is $status, and should be 1."
 fi
