@@ -527,6 +527,9 @@ static void ask_wanted(const struct limit *l, int user, size_t nr, int want,
 	long committed;
 
 	err = ask(&h, user, nr);
+	/* Before the buffer ends, which would give back what an error has left */
+	if (err && (user == POOL_DRIVER || user == HEAP || user == SAMPLE_POOL))
+		check_back(before, "an error");
 	CHECK(err == want, "%zu pages: %s, and not %s", nr, said(err), said(want));
 	if (!err) {
 		committed = read_fd(committed_fd, "Committed_AS:") - before->committed_kb;

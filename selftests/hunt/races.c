@@ -86,7 +86,7 @@
 #define CHILD_OPS	12
 #define POISONS		3		/* in a round */
 #define KILLS		4
-#define MAX_OPS		96
+#define MAX_OPS		100
 
 #define TOP		CGROUP "/races"
 #define CGROUPS		3
@@ -1524,6 +1524,64 @@ OP(op_drv_map)
 			PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
 }
 
+/*
+ * Pages that are removed while a child looks at them through base pages, and that
+ * somebody else has at once: the child sees them, or nothing, but never what the
+ * next one has written.
+ */
+OP(op_drv_remove_seen)
+{
+	struct slot *s = own_slot(t, R(1)), *to = own_slot(t, R(1) + 1);
+	struct obj *o = get_obj(t, R(0), DRV);
+	struct test_hugetlb_range range = { .nid = -1 };
+	enum result ret = REFUSED;
+	pid_t pid;
+	int fd;
+
+	if (!o || t->child)
+		return IDLE;
+	for (range.index = 0; range.index < SLOT_PAGES; range.index++) {
+		range.nr = 1;
+		ioctl(o->fd, TEST_HUGETLB_POPULATE, &range);
+	}
+	fd = ioctl(o->fd, TEST_HUGETLB_BASE);
+	if (fd < 0)
+		return REFUSED;
+	if (slot_set(t, s, OBJECT, SLOT_PAGES, 0, o->id, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     fd, 0) == DID)
+		for (int i = 0; i < SLOT_PAGES; i++)
+			write_page(s, i);
+	close(fd);
+	if (s->kind != OBJECT)
+		return REFUSED;
+	pid = fork();
+	if (!pid) {
+		t->child = true;
+		for (int n = 0; n < 150 && !shared->failures; n++) {
+			for (int i = 0; i < SLOT_PAGES; i++)
+				read_page(t, s, i);
+			usleep(1000);
+		}
+		_exit(0);
+	}
+	for (range.index = 0; pid > 0 && range.index < SLOT_PAGES; range.index++) {
+		range.nr = 1;
+		if (!ioctl(o->fd, TEST_HUGETLB_REMOVE, &range))
+			ret = DID;
+	}
+	fd = open(page_huge[0], O_RDWR | O_CLOEXEC);
+	if (slot_set(t, to, PRIVATE, SLOT_PAGES, new_id(), 0, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE, fd, 0) == DID)
+		for (int i = 0; i < SLOT_PAGES; i++)
+			write_page(to, i);
+	close(fd);
+	if (pid > 0)
+		waitid(P_PID, pid, NULL, WEXITED | WNOWAIT);
+	for (int i = 0; i < SLOT_PAGES; i++)
+		read_page(t, s, i);
+	return ret;
+}
+
 OP(op_drv_map_private)
 {
 	struct obj *o = get_obj(t, R(0), DRV);
@@ -1823,6 +1881,7 @@ static const struct op worker_ops[] = {
 	{ "driver: add, charged", op_drv_add_account, 4, 0 },
 	{ "driver: populate", op_drv_populate, 6, 0 },
 	{ "driver: remove", op_drv_remove, 5, 0 },
+	{ "driver: remove what is looked at", op_drv_remove_seen, 2, 0 },
 	{ "driver: remove and keep", op_drv_keep, 4, 0 },
 	{ "driver: add again", op_drv_readd, 6, 0 },
 	{ "driver: hold", op_drv_hold, 7, 0 },
