@@ -112,7 +112,7 @@ for diff in "$TOP/selftests/mutations/mutations.diff" "$dir/mutations.diff"; do
 		die "$diff does not apply any more; bring it up to date with the series."
 done
 BUILD=$STATE "$TOP/scripts/build.sh" default
-BUILD=$STATE hunt "$OVERLAY/hunt" races bad_input
+BUILD=$STATE hunt "$OVERLAY/hunt" races limits bad_input
 
 # mutated NAME COMMAND: its status
 mutated() {
@@ -123,7 +123,7 @@ mutated() {
 	return "$status"
 }
 
-key=$(digest "$TOP/selftests/mutations/mutations.diff" "$dir"/mutations.{diff,tsv})
+key=$(digest "$TOP/selftests/mutations/mutations.diff" "$dir/mutations.diff")
 declare -A green=()
 while IFS=$'\t' read -r name kind command what <&3; do
 	! red_before "$name" "$key" || continue
