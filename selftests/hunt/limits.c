@@ -768,12 +768,9 @@ static void test_hard(const void *arg, int user)
 		CHECK(touch(h.addr, 0) == SIGBUS && touch(h.addr + PAGE, 1) == SIGBUS,
 		      "it can still be touched");
 		/* There can be but one of the sample. */
-		if (user == SAMPLE_POOL || user == SAMPLE_FRESH) {
+		if (user == SAMPLE_POOL || user == SAMPLE_FRESH)
 			give(&h);
-			err = ask(&other, user, 1);
-		} else {
-			err = ask(&other, user, 1);
-		}
+		err = ask(&other, user, 1);
 		CHECK(!err && pfn_of(other.addr) != pfn, "another one: %s", said(err));
 		give(&other);
 	}
