@@ -85,6 +85,19 @@ hunt() {
 		HEADERS="$BUILD/kselftest/usr/include" "${@/#/$dir/}"
 }
 
+# plant FAULT CONFIG FILE: the module test_hugetlb of that kernel, with a fault of
+# selftests/hunt/planted.diff, in FILE. build.sh has built the kernel.
+plant() {
+	local dir=$TMPDIR/planted/$1
+	mkdir -p "$dir/lib" "${3%/*}"
+	cp "$BUILD"/linux/lib/test_hugetlb{.c,_uapi.h} "$dir/lib"
+	patch -s -d "$dir" -p1 <"$TOP/selftests/hunt/planted.diff" ||
+		die "planted.diff does not apply any more; bring it up to date with lib/test_hugetlb.c."
+	printf 'obj-m := test_hugetlb.o\nccflags-y := -DPLANTED_%s\n' "$1" >"$dir/lib/Kbuild"
+	make -s -C "$BUILD/linux" O="$BUILD/$2" ARCH=x86 LOCALVERSION= M="$dir/lib" modules
+	cp "$dir/lib/test_hugetlb.ko" "$3"
+}
+
 # boot_selftest CONFIG COMMAND...: build that kernel, run each COMMAND where its mm
 # selftests are, all in one boot, and check the TAP of each and that no counter
 # changed. The directory OVERLAY goes into the guest as well.

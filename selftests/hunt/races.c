@@ -7,6 +7,9 @@
  *
  *	races rounds|seconds NUMBER
  *
+ * so many rounds, or for so many seconds and, up to three times as many, until each
+ * operation was done once;
+ *
  * in the environment
  *	SEED, ROUND	run this round alone, again
  *	LIMIT		seconds after which a round is taken for hung (default: 120)
@@ -83,7 +86,7 @@
 #define CHILD_OPS	12
 #define POISONS		3		/* in a round */
 #define KILLS		4
-#define MAX_OPS		96
+#define MAX_OPS		100
 
 #define TOP		CGROUP "/races"
 #define CGROUPS		3
@@ -115,6 +118,7 @@ static struct shared {
 	_Atomic int poisons;
 	_Atomic int kills;
 	_Atomic int poisoned;
+	_Atomic int lost;
 	_Atomic uint64_t pfn[POISONS];
 	_Atomic pid_t pid[PROCS];
 	_Atomic bool killed[PROCS];
@@ -780,8 +784,10 @@ OP(op_uffd_copy)
 		.len = SIZE,
 	};
 
-	if (s->kind != PRIVATE || s->uffd < 0 || t->child)
+	if (s->kind != PRIVATE || t->child)
 		return IDLE;
+	if (s->uffd < 0 && op_uffd_missing(t, c) != DID)
+		return REFUSED;
 	/* Over what is there it is refused. */
 	if (R(2) % 4 && !madvise(s->addr + page * SIZE, SIZE, MADV_DONTNEED))
 		s->want[page] = ZERO;
@@ -1116,6 +1122,8 @@ static enum result offline(struct thread *t, const struct choice *c, int advice)
 	}
 	pfn = pagemap_pfn(p);
 	ret = madvise_guarded(p, advice);
+	if (ret < 0 && advice == MADV_HWPOISON)
+		shared->lost++;
 	if (ret < 0)
 		shared->poisons--;
 	else
@@ -1483,7 +1491,11 @@ OP(op_drv_sg)
 
 	if (!o)
 		return IDLE;
-	return ioctl(o->fd, TEST_HUGETLB_SG, &sg) ? REFUSED : DID;
+	/* From one page that is there on, or of all */
+	for (; sg.offset + sg.size <= SLOT_PAGES * SIZE; sg.offset += SIZE)
+		if (!ioctl(o->fd, TEST_HUGETLB_SG, &sg))
+			return DID;
+	return REFUSED;
 }
 
 OP(op_drv_info)
@@ -1513,6 +1525,64 @@ OP(op_drv_map)
 		return IDLE;
 	return slot_set(t, own_slot(t, R(1)), OBJECT, SLOT_PAGES, 0, o->id,
 			PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
+}
+
+/*
+ * Pages that are removed while a child looks at them through base pages, and that
+ * somebody else has at once: the child sees them, or nothing, but never what the
+ * next one has written.
+ */
+OP(op_drv_remove_seen)
+{
+	struct slot *s = own_slot(t, R(1)), *to = own_slot(t, R(1) + 1);
+	struct obj *o = get_obj(t, R(0), DRV);
+	struct test_hugetlb_range range = { .nid = -1 };
+	enum result ret = REFUSED;
+	pid_t pid;
+	int fd;
+
+	if (!o || t->child)
+		return IDLE;
+	for (range.index = 0; range.index < SLOT_PAGES; range.index++) {
+		range.nr = 1;
+		ioctl(o->fd, TEST_HUGETLB_POPULATE, &range);
+	}
+	fd = ioctl(o->fd, TEST_HUGETLB_BASE);
+	if (fd < 0)
+		return REFUSED;
+	if (slot_set(t, s, OBJECT, SLOT_PAGES, 0, o->id, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     fd, 0) == DID)
+		for (int i = 0; i < SLOT_PAGES; i++)
+			write_page(s, i);
+	close(fd);
+	if (s->kind != OBJECT)
+		return REFUSED;
+	pid = fork();
+	if (!pid) {
+		t->child = true;
+		for (int n = 0; n < 150 && !shared->failures; n++) {
+			for (int i = 0; i < SLOT_PAGES; i++)
+				read_page(t, s, i);
+			usleep(1000);
+		}
+		_exit(0);
+	}
+	for (range.index = 0; pid > 0 && range.index < SLOT_PAGES; range.index++) {
+		range.nr = 1;
+		if (!ioctl(o->fd, TEST_HUGETLB_REMOVE, &range))
+			ret = DID;
+	}
+	fd = open(page_huge[0], O_RDWR | O_CLOEXEC);
+	if (slot_set(t, to, PRIVATE, SLOT_PAGES, new_id(), 0, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE, fd, 0) == DID)
+		for (int i = 0; i < SLOT_PAGES; i++)
+			write_page(to, i);
+	close(fd);
+	if (pid > 0)
+		waitid(P_PID, pid, NULL, WEXITED | WNOWAIT);
+	for (int i = 0; i < SLOT_PAGES; i++)
+		read_page(t, s, i);
+	return ret;
 }
 
 OP(op_drv_map_private)
@@ -1793,8 +1863,8 @@ static const struct op worker_ops[] = {
 	{ "move_pages", op_move_pages, 5, 0 },
 	{ "mbind", op_mbind, 3, 0 },
 	{ "set_mempolicy", op_set_mempolicy, 1, 0 },
-	{ "soft offline", op_soft_offline, 2, 0 },
-	{ "hard offline", op_hwpoison, 2, 0 },
+	{ "soft offline", op_soft_offline, 6, 0 },
+	{ "hard offline", op_hwpoison, 3, 0 },
 	{ "heap", op_heap_alloc, 5, 0 },
 	{ "heap of contiguous buffers", op_heap_alloc_contig, 3, 0 },
 	{ "close of an object", op_obj_close, 3, 0 },
@@ -1805,7 +1875,7 @@ static const struct op worker_ops[] = {
 	{ "detach a dma-buf", op_buf_release, 3, 0 },
 	{ "map a dma-buf by its importer", op_buf_map_importer, 4, 0 },
 	{ "pin for DMA", op_dma_pin, 4, 0 },
-	{ "pin for DMA back", op_dma_unpin, 3, 0 },
+	{ "pin for DMA back", op_dma_unpin, 5, 0 },
 	{ "close of the DMA device", op_dma_close, 2, 0 },
 	{ "send a file descriptor", op_send, 3, 0 },
 	{ "receive a file descriptor", op_receive, 3, 0 },
@@ -1814,10 +1884,11 @@ static const struct op worker_ops[] = {
 	{ "driver: add, charged", op_drv_add_account, 4, 0 },
 	{ "driver: populate", op_drv_populate, 6, 0 },
 	{ "driver: remove", op_drv_remove, 5, 0 },
+	{ "driver: remove what is looked at", op_drv_remove_seen, 2, 0 },
 	{ "driver: remove and keep", op_drv_keep, 4, 0 },
 	{ "driver: add again", op_drv_readd, 6, 0 },
-	{ "driver: hold", op_drv_hold, 5, 0 },
-	{ "driver: no longer hold", op_drv_unhold, 4, 0 },
+	{ "driver: hold", op_drv_hold, 7, 0 },
+	{ "driver: no longer hold", op_drv_unhold, 7, 0 },
 	{ "driver: scatterlist", op_drv_sg, 3, 0 },
 	{ "driver: look up", op_drv_info, 2, 0 },
 	{ "driver: drop", op_drv_drop, 1, 0 },
@@ -2092,6 +2163,27 @@ static void restore(void)
 		set_pool(i, base_pool[i]);
 }
 
+/*
+ * Where memory_failure() fails, the page is counted as broken, and may go back to
+ * the page allocator all the same, if it was a surplus one. Whoever has it then, as
+ * a huge page again, clears the mark: there is none by which it could be found.
+ */
+static void forget_lost(struct counters *before)
+{
+	for (int i = 0; i < nr_counters; i++) {
+		long more;
+
+		if (strcmp(counter[i].key, "HardwareCorrupted:"))
+			continue;
+		more = read_fd(counter[i].fd, counter[i].key) - before->value[i];
+		if (more <= 0 || more > shared->lost * (long)PAGE / 1024)
+			continue;
+		printf("# %ld kB of broken pages have lost their mark\n", more);
+		before->value[i] += more;
+		base_broken += more;
+	}
+}
+
 /* true when it was as it should be */
 static bool run_round(unsigned int limit)
 {
@@ -2102,6 +2194,7 @@ static bool run_round(unsigned int limit)
 	shared->next_id = (round_nr % 4096 + 1) << 16;
 	shared->poisons = 0;
 	shared->poisoned = 0;
+	shared->lost = 0;
 	shared->kills = 0;
 	shared->failures = 0;
 	*shared->failure = 0;
@@ -2117,6 +2210,7 @@ static bool run_round(unsigned int limit)
 	close(sock[0]);
 	close(sock[1]);
 	restore();
+	forget_lost(&before);
 	if (counters_settle(&before, 10, text, sizeof(text)))
 		fail("counters: %s", text);
 	if (cgroup_left())
@@ -2173,6 +2267,18 @@ static void setup(void)
 		die("hwpoison and gup_test in debugfs are needed");
 }
 
+/* Has each operation done what it is for? */
+static bool all_seen(void)
+{
+	for (int i = 0; i < ALL_OPS; i++) {
+		const struct op *op = i < WORKER_OPS ? &worker_ops[i] : &admin_ops[i - WORKER_OPS];
+
+		if (!(op->never ? shared->refused[i] : shared->did[i]))
+			return false;
+	}
+	return true;
+}
+
 static double now(void)
 {
 	struct timespec ts;
@@ -2208,7 +2314,8 @@ int main(int argc, char **argv)
 
 	printf("TAP version 13\n# SEED=%lu\n", seed);
 	setup();
-	for (round_nr = first; timed ? now() - begin < number : rounds < number; round_nr++) {
+	for (round_nr = first; timed ? now() - begin < number ||
+	     (now() - begin < 3 * number && !all_seen()) : rounds < number; round_nr++) {
 		bool good = run_round(limit ? strtoul(limit, NULL, 0) : 120);
 
 		rounds++;

@@ -33,7 +33,7 @@ race() {
 	"$TOP/scripts/build.sh" "$config"
 	hunt "$OVERLAY/hunt" races
 	# Not to end here if it dies: what came of it is written first.
-	(TIMEOUT=$(($2 * 2 + 300)) boot_selftest "$config" "env LIMIT=300 /hunt/races seconds $2") || status=$?
+	(TIMEOUT=$(($2 * 3 + 300)) boot_selftest "$config" "env LIMIT=300 /hunt/races seconds $2") || status=$?
 	IFS=$'\t' read -r seed rounds operations failures seconds < <(sed -nE \
 		's/^# races: SEED=(.*) rounds=(.*) operations=(.*) failures=(.*) seconds=(.*)$/\1\t\2\t\3\t\4\t\5/p' \
 		"$TMPDIR/said") || seed=unknown rounds=0 operations=0 failures=1 seconds=0
@@ -43,42 +43,50 @@ race() {
 	return "$status"
 }
 
-# A race, a reservation that stays, and pages that are not cleared, in a driver.
-faults=(zero reservation lock)
+# Faults of a driver, each with the kind that it is of.
+declare -A faults=([leak]=leak [lock]=race [reservation]=reservation [zero]=stale)
 planted() {
-	local fault dir status
+	local fault status
 	"$TOP/scripts/build.sh" default
 	hunt "$OVERLAY/hunt" races
-	for fault in "${faults[@]}"; do
-		dir=$TMPDIR/planted/$fault
-		mkdir -p "$dir/lib"
-		cp "$BUILD"/linux/lib/test_hugetlb{.c,_uapi.h} "$dir/lib"
-		patch -s -d "$dir" -p1 <"$TOP/selftests/hunt/planted.diff" ||
-			die "planted.diff does not apply any more; bring it up to date with lib/test_hugetlb.c."
-		printf 'obj-m := test_hugetlb.o\nccflags-y := -DPLANTED_%s\n' "$fault" >"$dir/lib/Kbuild"
-		make -s -C "$BUILD/linux" O="$BUILD/default" ARCH=x86 LOCALVERSION= M="$dir/lib" modules
-		cp "$dir/lib/test_hugetlb.ko" "$OVERLAY/hunt/$fault.ko"
+	for fault in "${!faults[@]}"; do
+		plant "$fault" default "$OVERLAY/hunt/$fault.ko"
 	done
 	# Each in a boot of its own: what it leaves is wrong.
-	for fault in "${faults[@]}"; do
+	for fault in "${!faults[@]}"; do
+		! red_before "driver-$fault" "$(digest "$dir/planted.diff")" || continue
 		status=0
 		# shellcheck disable=SC2016 # expanded in the guest
-		TIMEOUT=400 "$TOP/scripts/boot.sh" -o "$OVERLAY" -- bash -c \
+		TIMEOUT=700 "$TOP/scripts/boot.sh" -o "$OVERLAY" -- bash -c \
 			'cp "/hunt/$1.ko" /lib/modules/*/kernel/lib/test_hugetlb.ko && /hunt/races seconds 180' - "$fault" \
 			>"$STATE/hunt.driver-$fault.log" 2>&1 || status=$?
-		seen "driver-$fault" "$status" "/hunt/races seconds 180" "selftests/hunt/planted.diff"
+		seen "driver-$fault" "${faults[$fault]}" "$(digest "$dir/planted.diff")" "$status" \
+			"/hunt/races seconds 180" "PLANTED_$fault of selftests/hunt/planted.diff"
 	done
 }
 
-# seen NAME STATUS COMMAND WHAT: was the fault seen, and by what?
+digest() {
+	cat "$@" | sha256sum | cut -c1-12
+}
+
+# red_before NAME DIGEST: one that was red on this series is not tried again, so an
+# interrupted run goes on where it stopped.
+red_before() {
+	grep -q "^$1"$'\t[a-z]*\tred\t'"$TREE"$'\t'"$2"$'\t' "$faults_tsv" || return 1
+	say "$1: was red on this series"
+}
+
+# seen NAME KIND DIGEST STATUS COMMAND WHAT: was the fault seen, and by what?
 seen() {
 	local result=red what
-	(($2 != 120)) || die "the guest did not start; see $STATE/hunt.$1.log."
-	(($2)) || { result=green bad=1; say "$1: '$3' stays green"; }
+	(($4 != 120)) || die "the guest did not start; see $STATE/hunt.$1.log."
+	(($4)) || { result=green bad=1; say "$1: '$5' stays green"; }
 	what=$(grep -A1 -m1 '^not ok' "$STATE/hunt.$1.log" | tr '\t\n' '  ' | cut -c1-300) || :
+	# What the kernel itself has said
+	what+=$(grep -m1 '^boot.sh: error' "$STATE/hunt.$1.log" | sed 's/ The console is in .*//') || :
 	say "$1: $result: $what"
-	replace "$faults_tsv" $'# fault\tresult\ttree of the series\tstatus\tcommand\twhat is taken out\twhat was seen' \
-		"$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s' "$1" "$result" "$TREE" "$2" "$3" "$4" "$what")"
+	replace "$faults_tsv" $'# fault\tkind\tresult\ttree of the series\tof the faults\tstatus\tcommand\twhat is taken out\twhat was seen' \
+		"$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s' "$1" "$2" "$result" "$TREE" "$3" "$4" "$5" "$6" "$what")"
 }
 
 bad=0
@@ -104,7 +112,7 @@ for diff in "$TOP/selftests/mutations/mutations.diff" "$dir/mutations.diff"; do
 		die "$diff does not apply any more; bring it up to date with the series."
 done
 BUILD=$STATE "$TOP/scripts/build.sh" default
-BUILD=$STATE hunt "$OVERLAY/hunt" races bad_input
+BUILD=$STATE hunt "$OVERLAY/hunt" races limits bad_input
 
 # mutated NAME COMMAND: its status
 mutated() {
@@ -115,8 +123,10 @@ mutated() {
 	return "$status"
 }
 
+key=$(digest "$TOP/selftests/mutations/mutations.diff" "$dir/mutations.diff")
 declare -A green=()
-while IFS=$'\t' read -r name command what <&3; do
+while IFS=$'\t' read -r name kind command what <&3; do
+	! red_before "$name" "$key" || continue
 	say "$name: $what"
 	if [[ -z ${green[$command]-} ]]; then
 		mutated none "$command" || die "without a mutation '$command' ends with $?; see $STATE/hunt.none.log."
@@ -124,7 +134,7 @@ while IFS=$'\t' read -r name command what <&3; do
 	fi
 	status=0
 	mutated "$name" "$command" || status=$?
-	seen "$name" "$status" "$command" "$what"
+	seen "$name" "$kind" "$key" "$status" "$command" "$what"
 done 3< <(grep -v '^#' "$dir/mutations.tsv")
 own_tree HEAD
 exit "$bad"
