@@ -1,9 +1,10 @@
 #!/bin/bash
 # Each argument of the new calls, ioctls and parameters at its edges, as root and as nobody, gives the errno that is documented and changes no counter; with pages of 2 MiB and 1 GiB on the default kernel.
+# Boots: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay selftests/hunt
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 "$TOP/scripts/build.sh" default
 hunt "$TMPDIR/overlay/hunt" bad_input

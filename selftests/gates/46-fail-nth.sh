@@ -1,9 +1,10 @@
 #!/bin/bash
 # Every call of the series that can fail for want of memory fails once, in any place: a clean error, counters as before, no leak, no splat; writes Documentation/results/fail-nth.tsv.
+# Boots: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/hunt selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # The gate coverage has it run on another kernel, and counts what is executed there.
 config=${CONFIG:-debug}
@@ -69,9 +70,12 @@ last=$(grep '^hit' "$TMPDIR/said" | cut -f6 | tr ' ' '\n' | grep -Fxf "$fail/sit
 if grep -vF " $last " "$TMPDIR/said" >"$TMPDIR/less" && "$hunt/fail_check.sh" "$TMPDIR/sites" "$TMPDIR/less" &>/dev/null; then
 	die "without the failures of $last all sites are there all the same: fail_check.sh does not look."
 fi
-{
-	printf '# tree of the series: %s\n' "$TREE"
-	printf '# file\tfunction\twhat it calls\tfailures\tof the call itself\terrors that a program got\n'
-	sort "$TMPDIR/table"
-} >"$results"
+# What was seen of this series before stays.
+if ! grep -sqxF "# tree of the series: $TREE" "$results"; then
+	{
+		printf '# tree of the series: %s\n' "$TREE"
+		printf '# file\tfunction\twhat it calls\tfailures\tof the call itself\terrors that a program got\n'
+		sort "$TMPDIR/table"
+	} >"$results"
+fi
 say "$(grep -c '^hit' "$TMPDIR/said") failures: $(tail -n 1 "$TMPDIR/sum"); see Documentation/results/fail-nth.tsv"
