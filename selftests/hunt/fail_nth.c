@@ -706,18 +706,19 @@ static void page_huge_surplus_many(void)
  * What others do with huge pages, in functions that the series changes
  */
 
-static int huge_memfd(void)
+static long huge_memfd(void)
 {
-	int fd;
-
-	fd = OP("memfd_create", NOMEM | E(ENOSPC) | E(EMFILE),
-		result(memfd_create("huge", MFD_HUGETLB | MFD_ALLOW_SEALING)));
-	NEED(!ftruncate(fd, 2 * SIZE));
-	NEED(!fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
-	return fd;
+	return result(memfd_create("huge", MFD_HUGETLB | MFD_ALLOW_SEALING));
 }
 
-static long udmabuf_of(int memfd, size_t size)
+/* As udmabuf wants it */
+static void seal(int fd, size_t size)
+{
+	NEED(!ftruncate(fd, size));
+	NEED(!fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
+}
+
+static long udmabuf(int memfd, size_t size)
 {
 	struct udmabuf_create create = {
 		.memfd = memfd,
@@ -729,11 +730,6 @@ static long udmabuf_of(int memfd, size_t size)
 	return dev < 0 ? dev : do_ioctl(dev, UDMABUF_CREATE, &create);
 }
 
-static long udmabuf(int memfd)
-{
-	return udmabuf_of(memfd, SIZE);
-}
-
 static void others(void)
 {
 	char *p;
@@ -742,17 +738,20 @@ static void others(void)
 	p = (char *)OP("mmap with MAP_HUGETLB", NOMEM | E(ENOSPC),
 		       do_mmap(2 * SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1));
 	OP("write fault", FAULT, touch(p, true));
-	fd = huge_memfd();
+	fd = OP("memfd_create", NOMEM | E(ENOSPC) | E(EMFILE), huge_memfd());
+	seal(fd, 2 * SIZE);
 	OP("fallocate", NOMEM | E(ENOSPC), result(fallocate(fd, 0, SIZE, SIZE)));
-	OP("UDMABUF_CREATE", NOMEM | E(EMFILE), udmabuf(fd));
+	OP("UDMABUF_CREATE", NOMEM | E(EMFILE), udmabuf(fd, SIZE));
 }
 
 static void others_twice(void)
 {
 	int fd = huge_memfd();
 
+	NEED(fd >= 0);
+	seal(fd, 2 * SIZE);
 	twice = true;
-	OP("UDMABUF_CREATE", NOMEM | E(EMFILE), udmabuf(fd));
+	OP("UDMABUF_CREATE", NOMEM | E(EMFILE), udmabuf(fd, SIZE));
 	twice = false;
 }
 
@@ -761,9 +760,9 @@ static void others_small(void)
 {
 	int fd = memfd_create("small", MFD_ALLOW_SEALING);
 
-	NEED(fd >= 0 && !ftruncate(fd, 4096));
-	NEED(!fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
-	OP("UDMABUF_CREATE of a base page", NOMEM | E(EMFILE), udmabuf_of(fd, 4096));
+	NEED(fd >= 0);
+	seal(fd, 4096);
+	OP("UDMABUF_CREATE of a base page", NOMEM | E(EMFILE), udmabuf(fd, 4096));
 }
 
 /*
@@ -772,25 +771,33 @@ static void others_small(void)
 
 #define DRIVER	(NOMEM | FINE)
 
-static int test_hugetlb(__u64 nr, __u64 log, __u64 flags)
+static long create(int dev, __u64 nr, __u64 log, __u64 flags)
 {
 	struct test_hugetlb_create create = {
 		.nr = nr,
 		.page_size_log = log,
 		.flags = flags,
 	};
-	int dev;
 
-	dev = OP("open", OPEN, do_open("/dev/test_hugetlb"));
-	OP("create", NOMEM | E(ENOSPC), do_ioctl(dev, TEST_HUGETLB_CREATE, &create));
+	return do_ioctl(dev, TEST_HUGETLB_CREATE, &create);
+}
+
+static int test_hugetlb(__u64 nr, __u64 log)
+{
+	int dev = do_open("/dev/test_hugetlb");
+
+	NEED(dev >= 0 && create(dev, nr, log, 0) == 0);
 	return dev;
 }
 
 static void driver_pool(void)
 {
-	int dev = test_hugetlb(4, 0, TEST_HUGETLB_RESERVE);
 	char *p;
+	int dev;
 
+	dev = OP("open", OPEN, do_open("/dev/test_hugetlb"));
+	OP("create with pages reserved", NOMEM | E(ENOSPC),
+	   create(dev, 4, 0, TEST_HUGETLB_RESERVE));
 	OP("populate", NOMEM | FINE, range(dev, TEST_HUGETLB_POPULATE, 0, 4, 0));
 	p = (char *)OP("mmap", NOMEM, do_mmap(4 * SIZE, MAP_SHARED, dev));
 	OP("write fault", FAULT, touch(p, true));
@@ -809,7 +816,7 @@ static void driver_pool(void)
 /* On the way back from one error to another one */
 static void driver_twice(void)
 {
-	int dev = test_hugetlb(3, 0, 0);
+	int dev = test_hugetlb(3, 0);
 
 	twice = true;
 	OP("populate", NOMEM, range(dev, TEST_HUGETLB_POPULATE, 0, 2, 0));
@@ -820,9 +827,11 @@ static void driver_twice(void)
 static void driver_not_reserved(void)
 {
 	struct test_hugetlb_sg sg = { .size = SIZE, .max_segment = 4096 };
-	int dev = test_hugetlb(3, 0, 0), base;
+	int dev = do_open("/dev/test_hugetlb"), base;
 	char *p;
 
+	NEED(dev >= 0);
+	OP("create", NOMEM | E(ENOSPC), create(dev, 3, 0, 0));
 	OP("populate", NOMEM | FINE, range(dev, TEST_HUGETLB_POPULATE, 0, 2, 0));
 	OP("scatterlist", NOMEM, do_ioctl(dev, TEST_HUGETLB_SG, &sg));
 	base = OP("base pages", NOMEM | E(EMFILE),
@@ -834,7 +843,7 @@ static void driver_not_reserved(void)
 
 static void driver_fresh(void)
 {
-	int dev = test_hugetlb(3, 0, 0);
+	int dev = test_hugetlb(3, 0);
 	char *p;
 
 	OP("add", NOMEM | FINE,
@@ -850,7 +859,7 @@ static void driver_fresh(void)
 
 static void driver_gigantic(void)
 {
-	int dev = test_hugetlb(1, 30, 0);
+	int dev = test_hugetlb(1, 30);
 
 	/* hugetlb_alloc_pages_immediate(), and what it calls for the pages */
 	OP_FAILS(2, "add", NOMEM, range(dev, TEST_HUGETLB_ADD, 0, 1, 0));
@@ -876,8 +885,13 @@ static void bench_buffers(void)
 	char *space = address_space(SIZE);
 
 	for (arg.how = 0; arg.how < TEST_HUGETLB_BENCH_NR; arg.how++) {
-		int fd = OP("open", OPEN, do_open("/dev/test_hugetlb_bench"));
+		int fd;
 
+		if (!arg.how)
+			fd = OP("open", OPEN, do_open("/dev/test_hugetlb_bench"));
+		else
+			fd = do_open("/dev/test_hugetlb_bench");
+		NEED(fd >= 0);
 		OP_FIRST(16, "create", NOMEM,
 			 do_ioctl(fd, TEST_HUGETLB_BENCH_CREATE, &arg));
 		OP("mmap", NOMEM, do_mmap_at(space, SIZE, MAP_SHARED, fd, 0));
