@@ -4,8 +4,8 @@ set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-# What gcov counts in all guests of these gates, of the tree's own tests, and of the
-# benchmark with buffers of drivers. Lines of selftests/unreachable.tsv, each with a
+# What gcov counts in all guests of these gates, of the tree's own tests, of the
+# benchmark with buffers of drivers, and of elsewhere of selftests/hunt. Lines of selftests/unreachable.tsv, each with a
 # reason, do not count; a file may have MAX of them.
 gates=(boot-default driver-default kunit dma-default)
 goal=90 max=10
@@ -54,6 +54,17 @@ say "coverage: the tree's own tests"
 say "coverage: the benchmark"
 TIMEOUT=600 "$TOP/scripts/boot.sh" -- /kselftest/mm/page_huge_bench -m 4 -r 1 -p 2048 buffer >"$STATE/bench.log" 2>&1 ||
 	complain "the benchmark fails on a kernel with gcov; see $STATE/bench.log."
+
+# What it says of memory of the kernel makes boot.sh end with 123.
+say "coverage: functions of others"
+hunt "$TMPDIR/overlay/hunt" elsewhere
+status=0
+MEM=4096 KERNEL_ARGS="hugepages=128" TIMEOUT=1800 "$TOP/scripts/boot.sh" -o "$TOP/selftests/gates/overlay" -o "$TMPDIR/overlay" -- \
+	/gate/tests.sh /hunt/elsewhere "/hunt/elsewhere unhandlable" >"$STATE/elsewhere.log" 2>&1 || status=$?
+if ((status != 123)) || grep -q '^not ok' "$STATE/elsewhere.log" ||
+	! grep -q "(COMMAND's own status: 0)" "$STATE/elsewhere.log"; then
+	complain "elsewhere fails on a kernel with gcov; see $STATE/elsewhere.log."
+fi
 
 # FILE LINE TIMES, for each boot, of its counters beside the notes of the compiler.
 for tar in "$GCOV"/*.tar; do
