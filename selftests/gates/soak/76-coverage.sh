@@ -5,8 +5,9 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 # What gcov counts in all guests of these gates, of the tree's own tests, of the
-# benchmark with buffers of drivers, and of elsewhere of selftests/hunt. Lines of selftests/unreachable.tsv, each with a
-# reason, do not count; a file may have MAX of them.
+# benchmark with buffers of drivers, and of elsewhere of selftests/hunt. Lines of
+# selftests/unreachable.tsv, each with a reason, do not count; a file may have MAX of
+# them.
 gates=(boot-default driver-default kunit dma-default)
 goal=90 max=10
 
