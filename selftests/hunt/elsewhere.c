@@ -1355,12 +1355,14 @@ static void test_uffd_poison(void)
 	CHECK(touch(p, false) == SIGBUS && touch(p + SIZE - 1, true) == SIGBUS, "it can be read");
 	CHECK(uffd_poison(fd, p) == EEXIST, "twice");
 	fill(src, SIZE, 23);
-	CHECK(uffd_copy(fd, p, src, SIZE) == EEXIST, "a page over it");
-	CHECK(uffd_copy(fd, p + SIZE, src, SIZE) == 0, "the other one");
-	CHECK(uffd_poison(fd, p + SIZE) == EEXIST, "where there is a page");
-	CHECK(filled(p + SIZE, SIZE, 23), "what was in it is lost");
-	WANT(madvise(p, SIZE, MADV_DONTNEED), 0);
-	CHECK(uffd_copy(fd, p, src, SIZE) == 0 && filled(p, SIZE, 23), "a page after it");
+	/* A page takes the place of the mark, and not the other way round. */
+	CHECK(uffd_copy(fd, p, src, SIZE) == 0 && filled(p, SIZE, 23), "a page over it");
+	CHECK(uffd_poison(fd, p) == EEXIST, "where there is a page");
+	CHECK(filled(p, SIZE, 23), "what was in it is lost");
+	CHECK(uffd_poison(fd, p + SIZE) == 0, "the other one");
+	WANT(madvise(p + SIZE, SIZE, MADV_DONTNEED), 0);
+	CHECK(uffd_copy(fd, p + SIZE, src, SIZE) == 0 && filled(p + SIZE, SIZE, 23),
+	      "a page after it");
 	munmap(p, 2 * SIZE);
 	munmap(src, SIZE);
 	close(fd);
