@@ -31,6 +31,7 @@
 #include <linux/io_uring.h>
 #include <linux/kernel-page-flags.h>
 #include <linux/mempolicy.h>
+#include <linux/udmabuf.h>
 #include <linux/userfaultfd.h>
 
 #include "test_hugetlb_uapi.h"
@@ -1575,6 +1576,52 @@ static void test_fallocate_signal(void)
 }
 
 /*
+ * mm/memfd.c: pages for udmabuf, those of holes too
+ */
+
+static int udmabuf(int file, size_t len)
+{
+	struct udmabuf_create create = { .memfd = file, .flags = UDMABUF_FLAGS_CLOEXEC, .size = len };
+	int dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), fd = ioctl(dev, UDMABUF_CREATE, &create);
+
+	if (fd < 0)
+		fd = -errno;
+	close(dev);
+	return fd;
+}
+
+static void test_memfd(void)
+{
+	int file = huge_memfd(2), fd;
+	char *p = map(file, SIZE, MAP_SHARED), *q, *rest;
+	size_t len;
+
+	WANT(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	fill(p, SIZE, 47);
+	rest = take_pool(&len);
+	fd = udmabuf(file, 2 * SIZE);
+	CHECK(fd == -ENOMEM, "with an empty pool: %d", fd);
+	munmap(rest, len);
+	fd = udmabuf(file, 2 * SIZE);
+	CHECK(fd >= 0, "udmabuf: %s", strerror(-fd));
+	CHECK(left_in_pool() == (long)(len / SIZE) - 1, "%ld pages were taken for a hole",
+	      (long)(len / SIZE) - left_in_pool());
+	q = mmap(NULL, 2 * SIZE, RW, MAP_SHARED, fd, 0);
+	CHECK(q != MAP_FAILED && filled(q, SIZE, 47), "other data");
+	for (long i = SIZE; i < 2 * SIZE; i += PAGE)
+		CHECK(!*(uint64_t *)(q + i), "the page for the hole is not zero");
+	/* The page is that of the file. */
+	fill(q + SIZE, SIZE, 53);
+	munmap(p, SIZE);
+	p = map(file, 2 * SIZE, MAP_SHARED);
+	CHECK(filled(p + SIZE, SIZE, 53), "the file has another page");
+	munmap(p, 2 * SIZE);
+	munmap(q, 2 * SIZE);
+	close(fd);
+	close(file);
+}
+
+/*
  * fs/proc/task_mmu.c: what is said of entries that are not of a page
  */
 
@@ -1789,6 +1836,7 @@ static const struct test {
 	{ "fork(): protected pages that move", test_fork_migration_uffd },
 	{ "fallocate()", test_fallocate },
 	{ "fallocate(): signal", test_fallocate_signal },
+	{ "udmabuf of a memfd", test_memfd },
 	{ "pagemap and smaps: broken page", test_proc_broken },
 	{ "pagemap and smaps: marker", test_proc_marker },
 	{ "pagemap and smaps: pages that move", test_proc_migration },
