@@ -47,6 +47,7 @@
 #define HWPOISON	"/sys/kernel/debug/hwpoison"
 #define DAMON		"/sys/kernel/mm/damon/admin/kdamonds"
 #define NOEXEC		"/tmp/elsewhere"
+#define CPUSET		CGROUP "/elsewhere"
 /* In place of an errno: what a signal handler has jumped out of */
 #define SIGNALLED	1000
 
@@ -297,16 +298,30 @@ static char *take_pool(size_t *len)
 			  21 << MAP_HUGE_SHIFT) : NULL;
 }
 
+static const char *pool_file(int node)
+{
+	static char path[120];
+
+	snprintf(path, sizeof(path), SYS_NODES "/node%d/hugepages/hugepages-2048kB/nr_hugepages",
+		 node);
+	return path;
+}
+
+static long pool_of(int node)
+{
+	return read_number(pool_file(node), "");
+}
+
+static int set_pool(int node, long pages)
+{
+	return write_number(pool_file(node), pages);
+}
+
 static void restore_pools(void)
 {
-	char path[120];
-
-	for (int node = 0; node < nodes; node++) {
-		snprintf(path, sizeof(path), SYS_NODES
-			 "/node%d/hugepages/hugepages-2048kB/nr_hugepages", node);
-		if (read_number(path, "") != base_pool[node])
-			write_number(path, base_pool[node]);
-	}
+	for (int node = 0; node < nodes; node++)
+		if (pool_of(node) != base_pool[node])
+			set_pool(node, base_pool[node]);
 }
 
 static int in_child(void (*what)(void *arg), void *arg)
@@ -1621,6 +1636,39 @@ static void test_memfd(void)
 	close(file);
 }
 
+/* A page is reserved, but none is where this process may take one. */
+static void test_memfd_cpuset(void)
+{
+	int file = huge_memfd(1), plain = memfd(2 * PAGE), fd;
+	char *p = map(file, SIZE, MAP_SHARED);
+
+	WANT(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	CHECK(!set_pool(1, 0) && !write_text(CGROUP "/cgroup.subtree_control", "+cpuset") &&
+	      !mkdir(CPUSET, 0755) && !write_text(CPUSET "/cpuset.mems", "1") &&
+	      !write_text(CPUSET "/cgroup.procs", "0"), "no cpuset of node 1");
+	fd = udmabuf(file, SIZE);
+	CHECK(fd == -ENOMEM, "on a node without pages: %d", fd);
+	write_text(CGROUP "/cgroup.procs", "0");
+	fd = udmabuf(file, SIZE);
+	CHECK(fd >= 0, "on both: %s", strerror(-fd));
+	CHECK(node_of(p) < 0 && !*p && node_of(p) == 0, "the page is on node %d", node_of(p));
+	close(fd);
+	munmap(p, SIZE);
+	close(file);
+
+	/* Base pages, as ever */
+	WANT(fcntl(plain, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	fd = udmabuf(plain, 2 * PAGE);
+	CHECK(fd >= 0, "of base pages: %s", strerror(-fd));
+	p = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED && !p[0] && !p[PAGE], "holes of base pages are not zero");
+	p[PAGE] = 'm';
+	CHECK(pread(plain, p, 1, PAGE) == 1 && *p == 'm', "the file has another page");
+	munmap(p, 2 * PAGE);
+	close(fd);
+	close(plain);
+}
+
 /*
  * fs/proc/task_mmu.c: what is said of entries that are not of a page
  */
@@ -1837,6 +1885,7 @@ static const struct test {
 	{ "fallocate()", test_fallocate },
 	{ "fallocate(): signal", test_fallocate_signal },
 	{ "udmabuf of a memfd", test_memfd },
+	{ "udmabuf of a memfd: cpuset", test_memfd_cpuset },
 	{ "pagemap and smaps: broken page", test_proc_broken },
 	{ "pagemap and smaps: marker", test_proc_marker },
 	{ "pagemap and smaps: pages that move", test_proc_migration },
@@ -1877,6 +1926,8 @@ static void restore(void)
 		write_text(DAMON "/0/state", "off");
 	write_text(DAMON "/nr_kdamonds", "0");
 	umount(NOEXEC);
+	if (!rmdir(CPUSET) && write_text(CGROUP "/cgroup.subtree_control", "-cpuset"))
+		fail("cpusets stay");
 	for (int i = 0; i < shared->nr_broken; i++)
 		unpoison(shared->broken[i]);
 	if (shared->block && block_state(shared->block, "online_kernel"))
@@ -1919,16 +1970,13 @@ static void run(const struct test *t)
 
 static void setup(void)
 {
-	char path[120];
 	int module;
 
 	shared = mmap(NULL, sizeof(*shared), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED || geteuid())
 		die("root is needed");
 	for (nodes = 0; nodes < NODES; nodes++) {
-		snprintf(path, sizeof(path), SYS_NODES
-			 "/node%d/hugepages/hugepages-2048kB/nr_hugepages", nodes);
-		base_pool[nodes] = read_number(path, "");
+		base_pool[nodes] = pool_of(nodes);
 		if (base_pool[nodes] < 0)
 			break;
 	}
