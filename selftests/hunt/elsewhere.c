@@ -1029,9 +1029,10 @@ static void test_mf_truncated(void)
 }
 
 /* Huge pages of a file, of which two parts are broken, and one of them twice */
-static void poison_file(int fd, char *p, const char *second)
+static void poison_file(int fd, char *p, const char *whose)
 {
 	uint64_t pfn;
+	char *later;
 
 	fill(p, SIZE, 13);
 	pfn = pfn_of(p);
@@ -1042,9 +1043,14 @@ static void poison_file(int fd, char *p, const char *second)
 	CHECK(has_flag(pfn, KPF_HWPOISON), "it is not poisoned");
 	CHECK(touch(p, false) == SIGBUS && touch(p + 4 * PAGE, false) == SIGBUS,
 	      "it can still be read");
-	CHECK(poison_pfn(pfn) == EHWPOISON, "%s twice", second);
+	/* One who comes later has no entry that says so. */
+	later = map(fd, SIZE, MAP_SHARED);
+	CHECK(touch(later, false) == SIGBUS && touch(later + SIZE - 1, true) == SIGBUS,
+	      "it can be read by another mapping");
+	munmap(later, SIZE);
+	CHECK(poison_pfn(pfn) == EHWPOISON, "%s twice", whose);
 	ACTION(pfn, "already poisoned page: Failed");
-	CHECK(poison_pfn(pfn + 4) == EHWPOISON, "%s, another part", second);
+	CHECK(poison_pfn(pfn + 4) == EHWPOISON, "%s, another part", whose);
 	CHECK(log_has("%#lx: recovery action for huge page: Failed", pfn + 4), "no action");
 	munmap(p, SIZE);
 	close(fd);
