@@ -387,7 +387,10 @@ counted() {
 	printf '%s\n' "TAP version 13" 1..1 "ok 1 one" >"$copy/said"
 	install -D /dev/null "$copy/build/test/coverage/default/overlay/kselftest/mm/page_huge"
 	chmod +x "$copy/build/test/coverage/default/overlay/kselftest/mm/page_huge"
-	mkdir -p "$copy/selftests/config" "$copy/selftests/expected"
+	mkdir -p "$copy/selftests/config" "$copy/selftests/expected" "$copy/selftests/hunt"
+	printf '%%:\n\tinstall -D /dev/null $@\n' >"$copy/selftests/hunt/Makefile"
+	# It compiles the modules of a kernel.
+	printf '#!/bin/bash\n' >"$copy/selftests/gates/46-fail-nth.sh"
 	cat >"$copy/scripts/build.sh" <<-'END'
 		#!/bin/bash
 		set -e
