@@ -1122,7 +1122,8 @@ static enum result offline(struct thread *t, const struct choice *c, int advice)
 	}
 	pfn = pagemap_pfn(p);
 	ret = madvise_guarded(p, advice);
-	if (ret < 0 && advice == MADV_HWPOISON)
+	/* What memory_failure() says when it has failed: see forget_lost() */
+	if (ret < 0 && advice == MADV_HWPOISON && errno == EBUSY)
 		shared->lost++;
 	if (ret < 0)
 		shared->poisons--;
