@@ -14,7 +14,7 @@
 #   121   the kernel panicked, or the guest went down by itself
 #   122   TIMEOUT passed
 #   123   the kernel complained: a line of its console matches
-#         selftests/splat.deny and nothing in selftests/splat.allow
+#         selftests/splat.deny and nothing in selftests/splat.allow or SPLATS
 #
 # Environment:
 #   MEM          the guest's memory in MiB (default: 8192; 12288 for debug, whose
@@ -30,6 +30,7 @@
 #   MEMFD        1: the guest's memory is shared memory, in which a plugin of QEMU
 #                finds it; for scripts/bench.sh
 #   GCOV         a directory: what gcov has counted in the guest goes there, a tar
+#   SPLATS       a file with more lines as in selftests/splat.allow, for this guest
 #   LOG          where the console goes (default: build/CONFIG/boot.log)
 #   BUILD, CACHE as in lib.sh
 set -euo pipefail
@@ -72,7 +73,7 @@ out=$BUILD/$config
 for overlay in ${overlays[@]+"${overlays[@]}"}; do
 	[[ -d $overlay ]] || fail "OVERLAY $overlay is no directory."
 done
-for list in "$TOP/selftests/splat.deny" "$TOP/selftests/splat.allow"; do
+for list in "$TOP/selftests/splat.deny" "$TOP/selftests/splat.allow" ${SPLATS:+"$SPLATS"}; do
 	[[ -f $list ]] || fail "$list is missing; a boot without it proves nothing, restore it with git."
 done
 (($#)) || [[ -t 0 && -t 1 ]] ||
@@ -257,7 +258,7 @@ if ((ended)); then
 	fail "QEMU ended with $ended; see its message above and QEMU_ARGS."
 fi
 grep -v -e '^#' -e '^$' "$TOP/selftests/splat.deny" >"$tmp/deny"
-grep -v -e '^#' -e '^$' "$TOP/selftests/splat.allow" | cut -f1 >"$tmp/allow" || :
+grep -hv -e '^#' -e '^$' "$TOP/selftests/splat.allow" ${SPLATS:+"$SPLATS"} | cut -f1 >"$tmp/allow" || :
 if grep -a -n -E -f "$tmp/deny" "$tmp/console" | grep -a -v -E -f "$tmp/allow" >"$tmp/hits"; then
 	head -n 20 "$tmp/hits" | tr -d '\r' >&2
 	bad 123 "the kernel complained (COMMAND's own status: $(cat "$tmp/status"))."

@@ -82,7 +82,10 @@ status "an oops, whatever the command says" 123 "$boot" -- \
 	bash -c '(echo EXCEPTION >/sys/kernel/debug/provoke-crash/DIRECT); exit 3'
 cp "$TOP/selftests/splat.deny" "$repo/selftests/"
 # With ccache the place in the tree is told from where the compiler runs.
-printf 'WARNING: (\.\./linux/)?drivers/misc/lkdtm/\ta test\n' >>"$repo/selftests/splat.allow"
+printf 'WARNING: (\.\./linux/)?drivers/misc/lkdtm/\ta test\n' >"$T/splats"
+ok "a WARN that SPLATS has" env SPLATS="$T/splats" "$repo/scripts/boot.sh" -- \
+	bash -c 'echo WARNING >/sys/kernel/debug/provoke-crash/DIRECT'
+cat "$T/splats" >>"$repo/selftests/splat.allow"
 ok "a WARN that splat.allow has" "$repo/scripts/boot.sh" -- \
 	bash -c 'echo WARNING >/sys/kernel/debug/provoke-crash/DIRECT'
 SECONDS=0

@@ -49,7 +49,7 @@ gcc -static -O2 -Wall -Wextra -Werror -I"$BUILD/linux/lib" -o "$fail/fail_nth" "
 status=0
 KERNEL_ARGS="hugepages=64 slab_nomerge rcupdate.rcu_expedited=1 intel_iommu=on iommu.strict=1 initcall_blacklist=page_huge_init,hugetlb_heap_init" \
 	QEMU_ARGS="-cpu max,-erms,-fsrm,-la57 -device intel-iommu -device edu,dma_mask=0xffffffffffffffff" \
-	MEM=${MEM:-4096} TIMEOUT=${TIMEOUT:-900} "$TOP/scripts/boot.sh" -c "$config" \
+	SPLATS=$hunt/fail_nth.splats MEM=${MEM:-4096} TIMEOUT=${TIMEOUT:-900} "$TOP/scripts/boot.sh" -c "$config" \
 	-o "$TOP/selftests/gates/overlay" -o "$TMPDIR/overlay" -- /fail/run >"$TMPDIR/output" || status=$?
 # What has failed is in the table; the faults that were planted are no part of it.
 sed '/^### /,$d' "$TMPDIR/output" >"$TMPDIR/said"
