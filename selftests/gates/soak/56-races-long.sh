@@ -76,14 +76,27 @@ red_before() {
 	say "$1: was red on this series"
 }
 
+# What a fault of each kind is to be seen by.
+declare -A says=(
+	[leak]='(free|fresh)_hugepages [0-9]+ ->' [reservation]='resv_hugepages [0-9]+ ->'
+	[uncharge]='charges are left|not done after' [stale]="somebody else's data"
+	[race]="somebody else's data" [input]=': [^:]* and not E'
+)
+
 # seen NAME KIND DIGEST STATUS COMMAND WHAT: was the fault seen, and by what?
 seen() {
 	local result=red what
 	(($4 != 120)) || die "the guest did not start; see $STATE/hunt.$1.log."
-	(($4)) || { result=green bad=1; say "$1: '$5' stays green"; }
 	what=$(grep -A1 -m1 '^not ok' "$STATE/hunt.$1.log" | tr '\t\n' '  ' | cut -c1-300) || :
 	# What the kernel itself has said
 	what+=$(grep -m1 '^boot.sh: error' "$STATE/hunt.$1.log" | sed 's/ The console is in .*//') || :
+	if (($4 == 0)); then
+		result=green bad=1
+		say "$1: '$5' stays green"
+	elif [[ ! $what =~ ${says[$2]} ]]; then
+		result=other bad=1
+		say "$1: '$5' ends with $4, but not for that reason"
+	fi
 	say "$1: $result: $what"
 	replace "$faults_tsv" $'# fault\tkind\tresult\ttree of the series\tof the faults\tstatus\tcommand\twhat is taken out\twhat was seen' \
 		"$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s' "$1" "$2" "$result" "$TREE" "$3" "$4" "$5" "$6" "$what")"
