@@ -1,6 +1,5 @@
 #!/bin/bash
 # /dev/page-huge as a module: it builds, loads, passes its selftest, and unloads when nobody has it open.
-# Boots: yes
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
