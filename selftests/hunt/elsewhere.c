@@ -13,8 +13,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <time.h>
@@ -35,6 +33,7 @@
 #include <linux/userfaultfd.h>
 
 #include "test_hugetlb_uapi.h"
+#include "fault.h"
 #include "hunt.h"
 
 #define SIZE		(2L << 20)
@@ -83,11 +82,6 @@ static void fail(const char *fmt, ...)
 	va_end(args);
 }
 
-#define CHECK(cond, ...) do {			\
-	if (!(cond))				\
-		fail(__VA_ARGS__);		\
-} while (0)
-
 /* 0 or the errno of a call */
 #define ERR(call)	((long)(call) == -1 ? errno : 0)
 
@@ -110,17 +104,6 @@ static double now(void)
 /*
  * Memory, and what the kernel says of it
  */
-
-static sigjmp_buf fault_env;
-static volatile sig_atomic_t fault_expected;
-
-static void on_fault(int sig)
-{
-	if (fault_expected)
-		siglongjmp(fault_env, sig);
-	signal(sig, SIG_DFL);
-	raise(sig);
-}
 
 /* What reading @p, or writing it, ends with: a signal, or 0 */
 static int touch(char *p, bool write)

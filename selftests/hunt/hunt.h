@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -24,6 +25,13 @@
 #define SYS_NODES	"/sys/devices/system/node"
 #define CGROUP		"/sys/fs/cgroup"
 #define UNPOISON	"/sys/kernel/debug/hwpoison/unpoison-pfn"
+
+#ifndef MADV_HWPOISON
+#define MADV_HWPOISON		100
+#endif
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE	101
+#endif
 
 #define COUNTS		80
 

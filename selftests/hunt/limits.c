@@ -18,8 +18,6 @@
  */
 #define _GNU_SOURCE
 #include <sched.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -34,6 +32,7 @@
 #include <linux/mempolicy.h>
 
 #include "test_hugetlb_uapi.h"
+#include "fault.h"
 #include "hunt.h"
 
 #define SIZE		(2L << 20)
@@ -47,13 +46,6 @@
 #define MEMCG		"hugetlb.2MB."
 /* In place of an errno: the pages were there to ask for, and not to touch */
 #define TOUCHED		(-5000)
-
-#ifndef MADV_HWPOISON
-#define MADV_HWPOISON		100
-#endif
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE	101
-#endif
 
 static struct shared {
 	char why[1024];
@@ -79,25 +71,9 @@ static void fail(const char *fmt, ...)
 	va_end(args);
 }
 
-#define CHECK(cond, ...) do {			\
-	if (!(cond))				\
-		fail(__VA_ARGS__);		\
-} while (0)
-
 /*
  * Memory that may not be there
  */
-
-static sigjmp_buf fault_env;
-static volatile sig_atomic_t fault_expected;
-
-static void on_fault(int sig)
-{
-	if (fault_expected)
-		siglongjmp(fault_env, sig);
-	signal(sig, SIG_DFL);
-	raise(sig);
-}
 
 /* Write @val to @p, or read it if that is 0: the signal, or 0 */
 static int touch(char *p, uint64_t val)

@@ -95,12 +95,6 @@
 #define ZERO_PAGE	"/sys/kernel/mm/transparent_hugepage/use_zero_page"
 #define GUP_TEST	"/sys/kernel/debug/gup_test"
 
-#ifndef MADV_HWPOISON
-#define MADV_HWPOISON		100
-#endif
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE	101
-#endif
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ	22
 #define MADV_POPULATE_WRITE	23
