@@ -52,6 +52,7 @@ static struct shared {
 	uint64_t broken;	/* a huge page with a broken page in it */
 	unsigned long got;
 	long block;		/* memory block that is to be made normal again, or 0 */
+	bool kept;		/* by a page, and by nothing else that is in there */
 } *shared;
 
 static int nodes;
@@ -757,6 +758,9 @@ static void test_hard(const void *arg, int user)
  * Memory blocks
  */
 
+/* More than there is */
+#define ALL_OF_A_NODE	4096
+
 static long block_pages;
 
 static int block_state(long block, const char *state)
@@ -767,45 +771,11 @@ static int block_state(long block, const char *state)
 	return write_text(path, state);
 }
 
-/*
- * Of node 1, where no block has a hole. With what was free in there the pool has
- * lost what it has to get back.
- */
-static void test_hot_remove(const void *arg, int user)
+/* A block of node 1 that is offline now, and online again when the test is over */
+static long take_block(void)
 {
-	struct hold h;
-	uint64_t pfn;
-	int err;
+	long first = -1, last = -1, block;
 
-	(void)arg;
-	/* For a zero page of our own */
-	write_number("/proc/sys/vm/drop_caches", 2);
-	fresh_node = 1;
-	err = bind_to(1) ?: ask(&h, user, 1);
-	if (err) {
-		fail("%s", said(err));
-		return;
-	}
-	pfn = pfn_of(h.addr);
-	err = block_state(pfn / block_pages, "offline");
-	CHECK(err == -EBUSY, "offline: %s", said(err));
-	CHECK(pfn_of(h.addr) == pfn, "the page has moved");
-	CHECK(marked(&h), "its content is lost");
-	CHECK(user == ZERO || !touch(h.addr, mark(&h, 0, 0)), "it cannot be written to");
-	give(&h);
-}
-
-/*
- * A block of movable memory is emptied: pages of programs move. There is none at
- * boot, since drivers cannot use pages that are there.
- */
-static void test_hot_remove_movable(const void *arg, int user)
-{
-	long first = -1, last = -1, block, page = -1;
-	struct hold h;
-	int err;
-
-	(void)arg;
 	for (block = 0; block < 1024; block++) {
 		char path[80];
 
@@ -820,9 +790,71 @@ static void test_hot_remove_movable(const void *arg, int user)
 		;
 	if (first < 0 || block < first) {
 		fail("no block of node 1 can be taken offline");
-		return;
+		return -1;
 	}
 	shared->block = block;
+	return block;
+}
+
+/*
+ * Of node 1, where no block has a hole. With what was free in there the pool has
+ * lost what it has to get back.
+ */
+static void test_hot_remove(const void *arg, int user)
+{
+	long block = take_block();
+	struct hold h, slack;
+	uint64_t pfn;
+	int err;
+
+	(void)arg;
+	if (block < 0)
+		return;
+	/* For a zero page of our own */
+	write_number("/proc/sys/vm/drop_caches", 2);
+	/* The pool takes what is free, and the block is all that is left. */
+	set_pool(1, ALL_OF_A_NODE);
+	err = block_state(block, "online_kernel");
+	CHECK(!err, "online_kernel: %s", said(err));
+	fresh_node = 1;
+	/* What was kept back before goes first; the page that came last is asked for. */
+	set_pool(1, node_number(1, "nr") + 16);
+	set_pool(1, node_number(1, "nr") + 1);
+	err = ask(&slack, FRESH, 8);
+	CHECK(!err, "fresh pages before: %s", said(err));
+	err = bind_to(1) ?: ask(&h, user, 1);
+	/* There will be no memory for anything else. */
+	syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0);
+	if (err) {
+		fail("%s", said(err));
+		return;
+	}
+	pfn = pfn_of(h.addr);
+	CHECK((long)pfn / block_pages == block, "the page is in block %ld, not in %ld",
+	      (long)pfn / block_pages, block);
+	err = block_state(block, "offline");
+	CHECK(err == -EBUSY, "offline: %s", said(err));
+	CHECK(pfn_of(h.addr) == pfn, "the page has moved");
+	CHECK(marked(&h), "its content is lost");
+	CHECK(user == ZERO || !touch(h.addr, mark(&h, 0, 0)), "it cannot be written to");
+	give(&h);
+	give(&slack);
+	shared->kept = true;
+}
+
+/*
+ * A block of movable memory is emptied: pages of programs move. There is none at
+ * boot, since drivers cannot use pages that are there.
+ */
+static void test_hot_remove_movable(const void *arg, int user)
+{
+	long block = take_block(), page = -1;
+	struct hold h;
+	int err;
+
+	(void)arg;
+	if (block < 0)
+		return;
 	err = block_state(block, "online_movable");
 	CHECK(!err, "online_movable: %s", said(err));
 	/* The free pages were dissolved. New ones are from there first. */
@@ -880,7 +912,12 @@ static void restore(void)
 	if (shared->broken)
 		unpoison(shared->broken);
 	if (shared->block) {
-		block_state(shared->block, "offline");
+		int err;
+
+		/* The zero page ends when nobody has it. */
+		write_number("/proc/sys/vm/drop_caches", 2);
+		err = block_state(shared->block, "offline");
+		CHECK(!err || !shared->kept, "offline without the page: %s", said(err));
 		CHECK(!block_state(shared->block, "online_kernel"), "block %ld stays offline",
 		      shared->block);
 	}
