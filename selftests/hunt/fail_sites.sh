@@ -1,11 +1,14 @@
 #!/bin/bash
-# fail_sites.sh OBJECTS...: the calls of the series that can fail for want of
+# fail_sites.sh [--rest] OBJECTS...: the calls of the series that can fail for want of
 # something, as they are in the compiled code of build/linux.
 #
 # Prints FUNCTION+0xOFFSET, FUNCTION, CALLEE, FILE for each, with tabs between: the
 # return address of a call in a function that the series adds or changes (as git
 # diff says; all of a file that it adds) to a function whose name matches
 # fail_sites.callees. That is what a stack shows, whatever has been inlined.
+#
+# With --rest the names of what else these functions call, which nothing in
+# fail_sites.callees matches and which is taken for what cannot fail.
 #
 # A function that the compiler has made no function of its own in its file is seen
 # in those that it is inlined into.
@@ -19,6 +22,8 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
+rest=0
+[[ ${1-} != --rest ]] || { rest=1; shift; }
 (($#)) || die "say fail_sites.sh OBJECTS..., such as build/debug."
 linux=$BUILD/linux
 callees=$TOP/selftests/hunt/fail_sites.callees
@@ -65,7 +70,7 @@ while read -r file; do
 		$NF ~ /^(init|cleanup)_module$/ { at[$NF] = $1 SUBSEP $4 }
 		END { for (name in at) print name, own[at[name]] }')
 	objdump -dr --no-show-raw-insn "$object" |
-		awk -v file="$file" -v common="$common" -v functions="$(touched "$file" "$object")" '
+		awk -v file="$file" -v rest="$rest" -v common="$common" -v functions="$(touched "$file" "$object")" '
 		function hex(text,  i, value) {
 			for (i = 1; i <= length(text); i++)
 				value = value * 16 + index("0123456789abcdef", substr(text, i, 1)) - 1
@@ -74,7 +79,9 @@ while read -r file; do
 		function can_fail(name,  i) {
 			for (i = 1; i <= patterns && name !~ pattern[i]; i++)
 				;
-			return sign[i] == "+"
+			if (rest && i > patterns)
+				print name
+			return !rest && sign[i] == "+"
 		}
 		BEGIN {
 			n = split(functions, list, "\n")
@@ -126,4 +133,4 @@ while read -r file; do
 				callee = substr($0, RSTART + 1, RLENGTH - 2)
 		}' "$callees" -
 done < <(git -C "$linux" diff --name-only --no-renames --diff-filter=d base HEAD -- '*.c' \
-	':!tools' ':!Documentation' ':!*/tests/*')
+	':!tools' ':!Documentation' ':!*/tests/*') | if ((rest)); then sort -u; else cat; fi
