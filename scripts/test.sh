@@ -14,7 +14,8 @@
 #   # Needs: tree       the series is applied before it runs
 #   # Boots: yes        it boots guests; its STATE is its own kind's
 #   # Green: PATH...    a pass counts for as long as the series and the content
-#                       of these paths are the same; unless it is named
+#                       of these paths are the same; unless it is named. Of a long
+#                       gate without it, as long as the series is the same
 # It passes with 0 and skips with 77, the reason its last line of output, which
 # must match its line in selftests/skip.allow. Anything else is a failure.
 #
@@ -158,14 +159,14 @@ soak_line() {
 	awk -F'\t' -v gate="$1" '$1 == gate' "$results"
 }
 
-# soak_record NAME RESULT SECONDS SAID
+# soak_record NAME RESULT SECONDS KEY SAID
 soak_record() {
 	mkdir -p "${results%/*}"
 	{
-		printf '# gate\tresult\ttree of the series\tday\tseconds\tits last line\n'
+		printf '# gate\tresult\ttree of the series\tday\tseconds\tof its files\tits last line\n'
 		{
 			[[ ! -f $results ]] || awk -F'\t' -v gate="$1" '!/^#/ && $1 != gate' "$results"
-			printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$tree" "$(date -u +%F)" "$3" "${4//$'\t'/ }"
+			printf '%s\t%s\t%s\t%s\t%s\t%.12s\t%s\n' "$1" "$2" "$tree" "$(date -u +%F)" "$3" "${4:--}" "${5//$'\t'/ }"
 		} | sort
 	} >"$results.new"
 	mv "$results.new" "$results"
@@ -180,7 +181,7 @@ fail() {
 
 # one FILE: run that gate, or say why not, and count it.
 one() {
-	local file=$1 name log key='' is_soak=0 own=$state tmp start status took result reason seen day _
+	local file=$1 name log key='' of is_soak=0 own=$state tmp start status took result reason seen day files _
 	name=$(name_of "$file")
 	log=$state/$name.log
 	[[ $file != "$gates"/soak/* ]] || is_soak=1
@@ -192,10 +193,12 @@ one() {
 		fi
 		key=$(green_key "$file")
 	fi
+	of=${key#* }
+	of=${of:--}
 	if ((!${#named[@]})); then
 		if ((is_soak)); then
-			IFS=$'\t' read -r _ result seen day _ <<<"$(soak_line "$name")"
-			if [[ $result == pass && $seen == "$tree" ]]; then
+			IFS=$'\t' read -r _ result seen day _ files _ <<<"$(soak_line "$name")"
+			if [[ $result == pass && $seen == "$tree" && $files == "${of:0:12}" ]]; then
 				passed=$((passed + 1))
 				printf 'ok    %-18s %4d s (seen on this series, %s)\n' "$name" 0 "$day"
 				return
@@ -252,7 +255,7 @@ one() {
 			"$(tail -n 40 "$log" | sed 's/^/    /')"
 		;;
 	esac
-	((!is_soak)) || soak_record "$name" "$result" "$took" "$(tail -n 1 "$log")"
+	((!is_soak)) || soak_record "$name" "$result" "$took" "$of" "$(tail -n 1 "$log")"
 }
 
 # lane NAME FILE...: one gate after the other; how many did what is in a file.

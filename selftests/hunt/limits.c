@@ -832,13 +832,14 @@ static void test_hot_remove(const void *arg, int user)
 	pfn = pfn_of(h.addr);
 	CHECK((long)pfn / block_pages == block, "the page is in block %ld, not in %ld",
 	      (long)pfn / block_pages, block);
+	/* From here on it is this page alone. */
+	give(&slack);
 	err = block_state(block, "offline");
 	CHECK(err == -EBUSY, "offline: %s", said(err));
 	CHECK(pfn_of(h.addr) == pfn, "the page has moved");
 	CHECK(marked(&h), "its content is lost");
 	CHECK(user == ZERO || !touch(h.addr, mark(&h, 0, 0)), "it cannot be written to");
 	give(&h);
-	give(&slack);
 	shared->kept = true;
 }
 

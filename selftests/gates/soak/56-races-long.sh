@@ -1,5 +1,6 @@
 #!/bin/bash
 # The same as races for MINUTES (default: 30) on the debug kernel and a third of it on the default one; and faults planted in a driver (selftests/hunt/planted.diff) and in the kernel (mutations.tsv there) are seen. Writes Documentation/results/races.tsv and races-faults.tsv.
+# Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay selftests/hunt selftests/mutations
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -65,8 +66,9 @@ planted() {
 	done
 }
 
+# digest FILE...: of the faults in them, and of what has to see them
 digest() {
-	cat "$@" | sha256sum | cut -c1-12
+	cat "$@" "$dir"/*.[ch] "$TOP"/selftests/gates/overlay/gate/* | sha256sum | cut -c1-12
 }
 
 # red_before NAME DIGEST: one that was red on this series is not tried again, so an

@@ -1,5 +1,6 @@
 #!/bin/bash
-# On a kernel with KCSAN the selftests pass, with pages of 2 MiB, and no data race is in a function that the series adds or changes; others are counted: Documentation/results/kcsan.tsv.
+# On a kernel with KCSAN the selftests pass, and random calls of several processes, with pages of 2 MiB, and no data race is in a function that the series adds or changes; others are counted: Documentation/results/kcsan.tsv.
+# Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay selftests/hunt
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -104,7 +105,7 @@ boot() {
 	done
 	shift
 	env TIMEOUT=3000 LOG="$TMPDIR/console" QEMU_ARGS="$cpu" KERNEL_ARGS="$watch" "${settings[@]}" \
-		"$TOP/scripts/boot.sh" -c kcsan -o "$TOP/selftests/gates/overlay" -- \
+		"$TOP/scripts/boot.sh" -c kcsan -o "$TOP/selftests/gates/overlay" -o "$TMPDIR/overlay" -- \
 		/gate/tests.sh "$@" >"$TMPDIR/said" 2>"$TMPDIR/err" || status=$?
 	cat "$TMPDIR/said" "$TMPDIR/err"
 	grep -q 'kcsan: enabled early' "$TMPDIR/console" || die "KCSAN is not at work; see $out/.config."
@@ -152,6 +153,7 @@ judge() {
 functions >"$TMPDIR/functions"
 say "$(wc -l <"$TMPDIR/functions") functions are of the series"
 "$TOP/scripts/build.sh" kcsan
+hunt "$TMPDIR/overlay/hunt" races
 : >"$TMPDIR/tests"
 : >"$TMPDIR/races"
 
@@ -159,6 +161,7 @@ boot boot-debug -- ./page_huge ./page_huge_ops ./page_huge_gup ./page_huge_zero
 boot driver-debug -- ./hugetlb_driver ./hugetlb_driver_admin ./hugetlb_driver_gup ./hugetlb_driver_ops \
 	./hugetlb_driver_pages ./hugetlb_unmap_private "/gate/kunit.sh hugetlb_driver"
 boot dma-debug QEMU_ARGS="$cpu $edu" KERNEL_ARGS="$watch $strict" -- ./hugetlb_heap ./hugetlb_heap_map ./hugetlb_heap_dma
+boot races MEM=3072 -- "env LIMIT=300 /hunt/races seconds 180"
 judge >"$TMPDIR/judged"
 mkdir -p "${results%/*}"
 {

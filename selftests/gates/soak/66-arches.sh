@@ -1,5 +1,6 @@
 #!/bin/bash
 # On arm64, with base pages of 4K and of 64K, and on riscv64 a kernel boots, and the selftests of /dev/page-huge, of drivers and of the heaps pass with the pages that these have; writes Documentation/results/arches.tsv.
+# Green: scripts/lib.sh selftests/config selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay selftests/hunt
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -80,7 +81,7 @@ build() {
 # boot NAME ARGS TEST...: what the tests say is in $TMPDIR/said. Fails if the kernel
 # or the emulator does.
 boot() {
-	local name=$1 args=$2 console=$out/boot.log status=0 dir
+	local name=$1 args=$2 console=$out/boot.log status=0 dir nr
 	shift 2
 	printf '%s\n' "$@" >"$out/root/tests"
 	for dir in proc sys dev tmp; do
@@ -90,7 +91,7 @@ boot() {
 	: >"$TMPDIR/said"
 	setpriv --pdeathsig TERM timeout -k 5 2400 "${emulator[@]}" -no-user-config -nodefaults -display none -no-reboot \
 		-smp 2 -m 4096 -kernel "$out/arch/$arch/boot/$image" -initrd "$TMPDIR/initrd" \
-		-append "console=ttyAMA0 console=ttyS0 panic=-1 rdinit=/init page_table_check=on $pools $args" \
+		-append "console=ttyAMA0 console=ttyS0 earlycon panic=-1 rdinit=/init page_table_check=on $pools $args" \
 		-serial "file:$console" -device virtio-serial-pci \
 		-chardev "file,id=output,path=$TMPDIR/said" -device virtserialport,chardev=output,name=output \
 		</dev/null || status=$?
@@ -104,6 +105,13 @@ boot() {
 	if ((status)) || ! grep -qx '### done' "$TMPDIR/said"; then
 		tail -n 5 "$console"
 		say "the guest of $name did not get to its end, QEMU's status is $status; the console is in $console"
+		return 1
+	fi
+	# A size without pages would be skipped, in every test.
+	nr=$(grep -o ' hugepages=' <<<" $pools" | wc -l)
+	if (($(grep -a -cE 'HugeTLB: registered .* pre-allocated [1-9][0-9]* pages' "$console") != nr)); then
+		grep -a HugeTLB: "$console" || :
+		say "$name has not all of its $nr pools, $pools"
 		return 1
 	fi
 }
@@ -130,10 +138,11 @@ for name in arm64 riscv64 arm64-64k; do
 	say "$name: building"
 	build "$name"
 	say "$name: booting"
-	boot "$name" "" "${commands[@]}" || bad=1
+	whole=good
+	boot "$name" "" "${commands[@]}" || whole=bad bad=1
 	: >"$TMPDIR/lines"
 	for command in "${commands[@]}"; do
-		result=good
+		result=$whole
 		if [[ $command == kunit* ]]; then
 			awk -v want="### $command" '/^### / { on = $0 == want; next } on' "$TMPDIR/said" |
 				awk -f "$TOP/selftests/gates/overlay/gate/ktap.awk" >"$TMPDIR/tap" || :
