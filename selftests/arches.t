@@ -45,7 +45,10 @@ cat >"$T/bin/qemu-system-aarch64" <<END
 echo "\$*" >>"$T/booted"
 for word; do
 	case \$word in
-	file:*) cp "$T/console" "\${word#file:}" ;;
+	file:*)
+		cp "$T/console" "\${word#file:}"
+		grep -o ' hugepages=[0-9]*' <<<"\$*" | sed "s/ hugepages=/HugeTLB: registered 1 page size, pre-allocated \${NONE:-}/; s/\$/ pages/" >>"\${word#file:}"
+		;;
 	*path=*) port=\${word#*path=} ;;
 	esac
 done
@@ -109,11 +112,16 @@ afresh
 CUT=1 status "a guest that goes down" 1 gate
 like "says so" "$out" "did not get to its end"
 afresh
+NONE=0 status "a size without pages" 1 gate
+like "is named" "$out" "has not all of its"
+afresh
 echo "[    1.0] WARNING: mm/hugetlb.c" >"$T/console"
 status "a splat" 1 gate
 like "is shown" "$out" "complained"
-afresh
 echo "[    0.0] Linux" >"$T/console"
+ok "the same without it" gate
+is "is tried on all three again" "$(wc -l <"$T/booted")" 4
+afresh
 LOST=TEST_HUGETLB status "an option of the series that is lost" 1 gate
 like "is named" "$out" "CONFIG_TEST_HUGETLB=y did not survive"
 LOST=VIRTIO_CONSOLE status "an option of the machine that is lost" 1 gate

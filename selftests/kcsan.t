@@ -7,7 +7,8 @@ set -euo pipefail
 
 repo=$T/repo
 test_repo "$repo"
-mkdir -p "$repo"/{Documentation/results,selftests}
+mkdir -p "$repo"/{Documentation/results,selftests/hunt}
+printf '%%:\n\t@:\n' >"$repo/selftests/hunt/Makefile"
 cp -a "$TOP/selftests/gates" "$TOP/selftests"/{skip.allow,splat.deny,splat.allow} "$repo/selftests/"
 export BUILD=$repo/build
 linux=$BUILD/linux
