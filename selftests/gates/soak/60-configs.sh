@@ -194,7 +194,7 @@ compile() {
 
 # symbols FILE: what these objects say of symbols.
 symbols() {
-	(cd "$out" && xargs -r "$nm" -A -- 2>/dev/null) <"$1"
+	(cd "$out" && xargs -r "$nm" -A 2>/dev/null) <"$1"
 }
 defined() {
 	awk '$(NF-1) ~ /^[ABCDGRSTVW]$/ { print $NF }' | sort -u
