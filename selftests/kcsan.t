@@ -33,7 +33,7 @@ cat >"$linux/scripts/faddr2line" <<'END'
 #!/bin/bash
 echo "$2:"
 case $2 in
-hugetlb_no_page+*) echo "hugetlb_no_page at mm/hugetlb.c:10" ;;
+hugetlb_no_page+*) echo "hugetlb_no_page at ${1%/*}/../linux/mm/hugetlb.c:10" ;;
 old+0x1/*) echo "old at mm/hugetlb.c:4" ;;
 old+0x2/*) printf '%s\n' "list_add at include/linux/list.h:4" " (inlined by) old at mm/hugetlb.c:4" ;;
 outer+*) printf '%s\n' "hugetlb_no_page at mm/hugetlb.c:10" " (inlined by) outer at mm/memory.c:7" ;;

@@ -70,7 +70,7 @@ inlined() {
 	fi
 	if [[ ! ${said[$frame]-} ]]; then
 		said[$frame]=$("$linux/scripts/faddr2line" "$object" "$frame" 2>"$TMPDIR/faddr2line" |
-			sed -n -E "s|^( *\(inlined by\) )?([A-Za-z0-9_]+)[A-Za-z0-9_.]* at ($linux/)?([^:]*):.*|\4 \2|p")
+			sed -n -E "s#^( *\(inlined by\) )?([A-Za-z0-9_]+)[A-Za-z0-9_.]* at ($out/\.\./linux/|$linux/)?([^:]*):.*#\4 \2#p")
 		[[ ${said[$frame]} ]] || {
 			cat "$TMPDIR/faddr2line" >&2
 			die "scripts/faddr2line does not find $frame in $object (above), so it is not known whose race it is."
@@ -173,10 +173,11 @@ mv "$results.new" "$results"
 
 # A race is seen to be seen.
 say "planted: a data race"
-awk '
+# Many times a fault: of a thousand accesses one is watched.
+awk -v loop="\textern unsigned long planted_race;\n\n\tfor (int i = 0; i < 10000; i++) {\n\t\tplanted_race++;\n\t\tbarrier();\n\t}" '
 	{ print }
 	/^static vm_fault_t hugetlb_no_page\(/ { here = 1 }
-	here && /^{/ { print "\textern unsigned long planted_race;\n\n\tplanted_race++;"; here = 0 }
+	here && /^{/ { print loop; here = 0 }
 	END { print "unsigned long planted_race;" }
 ' "$linux/mm/hugetlb.c" >"$TMPDIR/planted.c"
 cp "$TMPDIR/planted.c" "$linux/mm/hugetlb.c"
