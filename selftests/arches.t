@@ -47,7 +47,7 @@ for word; do
 	case \$word in
 	file:*)
 		cp "$T/console" "\${word#file:}"
-		grep -o ' hugepages=[0-9]*' <<<"\$*" | sed "s/ hugepages=/HugeTLB: registered 1 page size, pre-allocated \${NONE:-}/; s/\$/ pages/" >>"\${word#file:}"
+		grep -o ' hugepages=[0-9]*' <<<"\$*" | sed "s/ hugepages=\(.*\)/HugeTLB: registered \1 MiB page size, pre-allocated \${NONE:-\1} pages/" >>"\${word#file:}"
 		;;
 	*path=*) port=\${word#*path=} ;;
 	esac
