@@ -27,8 +27,9 @@ machine() {
 		;;
 	riscv64)
 		arch=riscv prefix=riscv64-linux-gnu- image=Image
-		emulator=(qemu-system-riscv64 -M virt -cpu "rv64,svnapot=on")
-		pools="default_hugepagesz=2M hugepagesz=64K hugepages=256 hugepagesz=2M hugepages=96 hugepagesz=1G hugepages=1"
+		# With Svnapot there are pages of 64K, which mainline maps wrong: Documentation/testing.md.
+		emulator=(qemu-system-riscv64 -M virt -cpu rv64)
+		pools="default_hugepagesz=2M hugepagesz=2M hugepages=96 hugepagesz=1G hugepages=1"
 		;;
 	esac
 	if [[ $1 == arm64-64k ]]; then
