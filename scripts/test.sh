@@ -14,8 +14,8 @@
 #   # Needs: tree       the series is applied before it runs
 #   # Boots: yes        it boots guests; its STATE is its own kind's
 #   # Green: PATH...    a pass counts for as long as the series and the content
-#                       of these paths are the same; unless it is named. Of a long
-#                       gate without it, as long as the series is the same
+#                       of these paths are the same; unless it is named. A long
+#                       gate without it depends on what it is started by
 # It passes with 0 and skips with 77, the reason its last line of output, which
 # must match its line in selftests/skip.allow. Anything else is a failure.
 #
@@ -137,11 +137,17 @@ needs_tree() {
 
 # green_key FILE: what a pass of the gate was seen on, when that counts again.
 green_key() {
-	local paths
+	local paths known=() path
 	read -ra paths <<<"$(header "$1" Green)"
-	((${#paths[@]})) || return 0
+	if ((!${#paths[@]})); then
+		[[ $1 == "$gates"/soak/* ]] || return 0
+		paths=(scripts/{lib,build,boot}.sh selftests/{config,guest,gates/lib.sh,gates/overlay,skip.allow,splat.deny,splat.allow})
+	fi
+	for path in "${paths[@]}"; do
+		[[ ! -e $TOP/$path ]] || known+=("$path")
+	done
 	printf '%s ' "$tree"
-	(cd "$TOP" && find "${1#"$TOP"/}" "${paths[@]}" -type f -print0 | sort -z | xargs -0 sha256sum) |
+	(cd "$TOP" && find "${1#"$TOP"/}" "${known[@]}" -type f -print0 | sort -z | xargs -0 sha256sum) |
 		sha256sum | cut -d' ' -f1
 }
 
@@ -166,7 +172,7 @@ soak_record() {
 		printf '# gate\tresult\ttree of the series\tday\tseconds\tof its files\tits last line\n'
 		{
 			[[ ! -f $results ]] || awk -F'\t' -v gate="$1" '!/^#/ && $1 != gate' "$results"
-			printf '%s\t%s\t%s\t%s\t%s\t%.12s\t%s\n' "$1" "$2" "$tree" "$(date -u +%F)" "$3" "${4:--}" "${5//$'\t'/ }"
+			printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$tree" "$(date -u +%F)" "$3" "$4" "${5//$'\t'/ }"
 		} | sort
 	} >"$results.new"
 	mv "$results.new" "$results"
@@ -194,11 +200,11 @@ one() {
 		key=$(green_key "$file")
 	fi
 	of=${key#* }
-	of=${of:--}
+	of=${of:0:12}
 	if ((!${#named[@]})); then
 		if ((is_soak)); then
 			IFS=$'\t' read -r _ result seen day _ files _ <<<"$(soak_line "$name")"
-			if [[ $result == pass && $seen == "$tree" && $files == "${of:0:12}" ]]; then
+			if [[ $result == pass && $seen == "$tree" && $files == "$of" ]]; then
 				passed=$((passed + 1))
 				printf 'ok    %-18s %4d s (seen on this series, %s)\n' "$name" 0 "$day"
 				return
@@ -219,7 +225,7 @@ one() {
 	status=0
 	# In a process group of its own, so that it can be ended whole.
 	set -m
-	GATE=$name TREE=$tree STATE=$own TMPDIR=$tmp bash "$file" >"$log" 2>&1 </dev/null &
+	GATE=$name TREE=$tree KEY=$of STATE=$own TMPDIR=$tmp bash "$file" >"$log" 2>&1 </dev/null &
 	pids=("$!")
 	set +m
 	wait "${pids[0]}" || status=$?
@@ -303,12 +309,17 @@ done
 if ((!soak && !static && !${#named[@]})); then
 	for file in "${long[@]}"; do
 		name=$(name_of "$file")
-		IFS=$'\t' read -r _ result seen day _ <<<"$(soak_line "$name")"
+		IFS=$'\t' read -r _ result seen day _ files _ <<<"$(soak_line "$name")"
+		of=
+		[[ -z $tree ]] || of=$(green_key "$file")
+		of=${of#* }
 		if [[ -z $result ]]; then
 			printf 'soak  %-18s never run; scripts/test.sh --soak runs it\n' "$name"
 		elif [[ $seen != "$tree" ]]; then
 			printf 'soak  %-18s stale: %s on %s, seen on tree %.12s, the series is %.12s\n' \
 				"$name" "$result" "$day" "$seen" "${tree:-unknown}"
+		elif [[ $files != "${of:0:12}" ]]; then
+			printf 'soak  %-18s stale: %s on %s, on this series, but its files have changed\n' "$name" "$result" "$day"
 		else
 			printf 'soak  %-18s %s on %s, on this series\n' "$name" "$result" "$day"
 		fi

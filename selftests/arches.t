@@ -113,7 +113,7 @@ CUT=1 status "a guest that goes down" 1 gate
 like "says so" "$out" "did not get to its end"
 afresh
 NONE=0 status "a size without pages" 1 gate
-like "is named" "$out" "has not all of its"
+like "is named" "$out" "has not all of the pages"
 afresh
 echo "[    1.0] WARNING: mm/hugetlb.c" >"$T/console"
 status "a splat" 1 gate

@@ -101,6 +101,19 @@ status "the long ones again" 0 run --soak
 is "what has passed is not run again" "$(ran)" 2
 status "the ordinary ones" 0 run
 like "the long result is reported" "$out" "soak  long .* pass on .*, on this series"
+before=$(ran)
+echo 'echo more' >>"$repo/selftests/gates/soak/10-long.sh"
+status "the ordinary ones when the long gate is another" 0 run
+like "its result is stale" "$out" "soak  long .* stale: pass on .*, but its files have changed"
+status "the long ones" 0 run --soak
+is "it ran again" "$(ran)" $((before + 1))
+sed -i '2a # Green: input' "$repo/selftests/gates/soak/10-long.sh"
+status "with a file that it depends on" 0 run --soak
+status "the long ones again" 0 run --soak
+is "are not run again" "$(ran)" $((before + 2))
+echo three >"$repo/input"
+status "the long ones with another file" 0 run --soak
+like "run again" "$(tail -n 2 "$repo/ran" | sort | uniq -c)" " 2 $(cat "$repo/tree")"
 echo 3333333333333333333333333333333333333333 >"$repo/tree"
 status "the ordinary ones on another series" 0 run
 like "the long result is stale" "$out" "soak  long .* stale: pass on .*, seen on tree 222222222222, the series is 333333333333"

@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # What the gates share; sourced, never run. The caller has set -euo pipefail.
 #
-# test.sh sets: GATE (this gate's name), TREE (tree id of the applied series),
+# test.sh sets: GATE (this gate's name), TREE (tree id of the applied series), KEY
+# (a digest of what a pass of this gate depends on, see Green in test.sh),
 # STATE (where gates may keep things between runs), TMPDIR (gone afterwards).
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
-: "${GATE:?run gates with scripts/test.sh}" "${TREE?}" "${STATE:?}" "${TMPDIR:?}"
+: "${GATE:?run gates with scripts/test.sh}" "${TREE?}" "${KEY=}" "${STATE:?}" "${TMPDIR:?}"
 
 # complain TEXT: the gate goes on, and ends with ((bad == 0)).
 bad=0

@@ -163,12 +163,10 @@ boot driver-debug -- ./hugetlb_driver ./hugetlb_driver_admin ./hugetlb_driver_gu
 boot dma-debug QEMU_ARGS="$cpu $edu" KERNEL_ARGS="$watch $strict" -- ./hugetlb_heap ./hugetlb_heap_map ./hugetlb_heap_dma
 boot races MEM=3072 -- "env LIMIT=300 /hunt/races seconds 180"
 judge >"$TMPDIR/judged"
-mkdir -p "${results%/*}"
 {
 	printf '# what\tname\ttests passed, or times seen\tof the series\ttree of the series\n'
 	cat "$TMPDIR/tests" "$TMPDIR/judged" | sed "s/\$/\t$TREE/"
-} >"$results.new"
-mv "$results.new" "$results"
+} >"$TMPDIR/results"
 ! grep $'\tyes$' "$TMPDIR/judged" || complain "these data races are in functions of the series; look for them in the output above."
 
 # A race is seen to be seen.
@@ -188,5 +186,7 @@ boot zero-races -- "./page_huge_zero -t races"
 git -C "$linux" checkout -q -- mm/hugetlb.c
 judge | grep -E $'^race\thugetlb_no_page .*\tyes$' ||
 	die "a planted data race is not seen, so the gate proves nothing."
+mkdir -p "${results%/*}"
+mv "$TMPDIR/results" "$results"
 ((bad == 0))
 echo "$(grep -c '^race' "$TMPDIR/judged" || :) data races, none with an access in a function of the series"

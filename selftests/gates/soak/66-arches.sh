@@ -1,6 +1,6 @@
 #!/bin/bash
 # On arm64, with base pages of 4K and of 64K, and on riscv64 a kernel boots, and the selftests of /dev/page-huge, of drivers and of the heaps pass with the pages that these have; writes Documentation/results/arches.tsv.
-# Green: scripts/lib.sh selftests/config selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay selftests/hunt
+# Green: scripts/lib.sh selftests/config selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay selftests/hunt selftests/mutations
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -109,10 +109,11 @@ boot() {
 		return 1
 	fi
 	# A size without pages would be skipped, in every test. Two consoles may have said it.
-	nr=$(grep -o ' hugepages=' <<<" $pools" | wc -l)
-	if (($(grep -a -oE 'HugeTLB: registered .* pre-allocated [1-9][0-9]* pages' "$console" | sort -u | wc -l) != nr)); then
+	nr=$(grep -oP ' hugepages=\K.*?(?= |$)' <<<" $pools" | sort)
+	if [[ $nr != "$(grep -a -oE 'registered .* pre-allocated [1-9][0-9]* pages' "$console" | sort -u |
+		awk '{ print $(NF-1) }' | sort)" ]]; then
 		grep -a HugeTLB: "$console" || :
-		say "$name has not all of its $nr pools, $pools"
+		say "$name has not all of the pages of $pools"
 		return 1
 	fi
 }
@@ -128,7 +129,7 @@ passed() {
 own_tree HEAD
 mkdir -p "${results%/*}"
 touch "$results"
-key=$TREE$'\t'$(cat "${BASH_SOURCE[0]}" "$fragments"/{small,series,arches}.config "$TOP"/selftests/hunt/{arch_init,page_huge_mte}.c | sha256sum | cut -c 1-12)
+key=$TREE$'\t'$KEY
 for name in arm64 riscv64 arm64-64k; do
 	machine "$name"
 	commands=("${tests[@]/#//tests.d/}" "${own[@]/#//tests.d/}" "kunit hugetlb_driver")
