@@ -1511,6 +1511,45 @@ static void test_fork_migration(void) { fork_migration(false); }
 static void test_fork_migration_uffd(void) { fork_migration(true); }
 
 /*
+ * mm/hugetlb.c: mremap(), to where another mapping has a table that could be shared
+ */
+
+static long mapped(uint64_t pfn)
+{
+	int fd = open("/proc/kpagecount", O_RDONLY | O_CLOEXEC);
+	uint64_t times = -1;
+
+	if (pread(fd, &times, sizeof(times), pfn * sizeof(times)) != sizeof(times))
+		fail("kpagecount: %s", strerror(errno));
+	close(fd);
+	return times;
+}
+
+static void test_mremap_shared_table(void)
+{
+	char *other = room(GIB, GIB), *to = room(GIB, GIB), *p = room(GIB + SIZE, GIB) + SIZE;
+	int fd = huge_memfd(GIB / SIZE), flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
+	uint64_t pfn;
+
+	CHECK(mmap(other, GIB, RW, flags, fd, 0) == other, "mmap of 1 GiB");
+	CHECK(mmap(p, GIB, RW, flags, fd, 0) == p, "mmap of 1 GiB, not aligned");
+	fill(other, SIZE, 43);
+	CHECK(filled(p, SIZE, 43), "other data");
+	pfn = pfn_of(p);
+	CHECK(mapped(pfn) == 2, "mapped %ld times by two mappings", mapped(pfn));
+	CHECK(mremap(p, GIB, GIB, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to, "mremap: %s",
+	      strerror(errno));
+	CHECK(filled(to, SIZE, 43), "other data after mremap()");
+	CHECK(mapped(pfn) == 2, "mapped %ld times after mremap()", mapped(pfn));
+	munmap(to, GIB);
+	CHECK(mapped(pfn) == 1, "mapped %ld times by one mapping", mapped(pfn));
+	CHECK(filled(other, SIZE, 43), "other data in the other mapping");
+	munmap(other, GIB);
+	CHECK(mapped(pfn) == 0, "mapped %ld times by none", mapped(pfn));
+	close(fd);
+}
+
+/*
  * fs/hugetlbfs/inode.c: fallocate()
  */
 
@@ -1870,6 +1909,7 @@ static const struct test {
 	{ "fork(): shared tables", test_fork_shared_table },
 	{ "fork(): pages that move", test_fork_migration },
 	{ "fork(): protected pages that move", test_fork_migration_uffd },
+	{ "mremap(): shared tables", test_mremap_shared_table },
 	{ "fallocate()", test_fallocate },
 	{ "fallocate(): signal", test_fallocate_signal },
 	{ "udmabuf of a memfd", test_memfd },

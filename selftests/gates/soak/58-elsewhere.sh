@@ -1,5 +1,5 @@
 #!/bin/bash
-# Functions of others in which the series changes a line do what they did and what is new in them, on the default and the debug kernel: cachestat, SysRq m, DAMON, mbind, userfaultfd, fork, fallocate, pagemap and smaps, mmap, memory_failure. A wrong number of pages is seen.
+# Functions of others in which the series changes a line do what they did and what is new in them, on the default and the debug kernel: cachestat, SysRq m, DAMON, mbind, userfaultfd, fork, mremap, fallocate, pagemap and smaps, mmap, memory_failure. A wrong number of pages is seen.
 # Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay selftests/hunt
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
