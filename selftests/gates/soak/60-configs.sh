@@ -19,8 +19,10 @@ work=$STATE/configs
 linux=$STATE/linux
 known=$work/symbols.$TREE
 
-# Directories that their own makefiles know no condition for.
-declare -A needs=([fs/proc]=PROC_FS [drivers/dma-buf]=DMA_SHARED_BUFFER [drivers/dma-buf/heaps]=DMABUF_HEAPS)
+# Directories whose condition is in the makefile above, not in their own.
+declare -A needs=([arch/powerpc/mm/nohash]=PPC_MMU_NOHASH [arch/powerpc/mm/book3s32]=PPC_BOOK3S_32
+	[arch/powerpc/mm/book3s64]=PPC_BOOK3S_64
+	[fs/proc]=PROC_FS [drivers/dma-buf]=DMA_SHARED_BUFFER [drivers/dma-buf/heaps]=DMABUF_HEAPS)
 declare -A prefixes=(
 	[x86_64]="" [i386]="" [arm64]=aarch64-linux-gnu- [riscv]=riscv64-linux-gnu- [s390]=s390x-linux-gnu-
 	[powerpc]=powerpc64le-linux-gnu- [arm]=arm-linux-gnueabihf-
