@@ -107,6 +107,9 @@ STATUS=99 status "a counter that changed" 1 gate
 afresh
 SAYS="ok 1 it # SKIP no reason" status "a skip that is not allowed" 1 gate
 afresh
+SAYS="ok 1 it # SKIP no way back (CONFIG_HWPOISON_INJECT)" status "a skip that another machine may have" 1 gate
+like "is named for those that may not" "$(grep -c $'page_huge\t.*bad' "$repo/Documentation/results/arches.tsv") $(grep -c $'^riscv64\tpage_huge\t.*good' "$repo/Documentation/results/arches.tsv")" "^2 1$"
+afresh
 KUNIT="not ok 1 hugetlb_driver" status "a KUnit suite that fails" 1 gate
 afresh
 CUT=1 status "a guest that goes down" 1 gate

@@ -327,11 +327,6 @@ guest 0 "TAP version 13" 1..2 "ok 1 t.small.one" "ok 2 t.large.one # SKIP no luc
 # shellcheck disable=SC2059 # the same
 printf "$luck" >>"$copy/selftests/skip.allow"
 green "a skip of what has" boot-default "skip allowed"
-guest 0 "TAP version 13" 1..3 "ok 1 t.small.one # SKIP no pages" "ok 2 t.large.one # SKIP no luck" "ok 3 t.small.two"
-# shellcheck disable=SC2059 # the same
-printf "$luck" >>"$copy/selftests/skip.allow"
-printf 'boot-default\tno pages\tthere are none\n' >>"$copy/selftests/skip.allow"
-green "a skip of what has a reason of its own elsewhere" boot-default "skip allowed"
 guest 0 "TAP version 13" "1..0 # SKIP no device"
 red "a suite that skips itself" boot-default "skip not allowed"
 guest 0 "TAP version 13" 1..1 "ok 1 one"

@@ -119,14 +119,14 @@ for part in ${PARTS:-default debug planted mutations}; do
 	*) die "'$part' is none of default, debug, planted, mutations." ;;
 	esac
 done
-# part: this was not the gate, which nobody is to be told.
-part() {
+# finish: a part of the gate, or less of it, is not recorded as the gate.
+finish() {
 	((bad == 0)) || exit 1
-	[[ ! ${PARTS-}${MINUTES-} ]] ||
-		die "that was good, and a part of the gate; it passes without PARTS and MINUTES."
+	[[ ! ${PARTS-} && $minutes -ge 30 ]] ||
+		die "that was good, and a part of the gate; it passes without PARTS, and in 30 minutes or more."
 	exit 0
 }
-[[ " ${PARTS:-mutations} " == *" mutations "* ]] || part
+[[ " ${PARTS:-mutations} " == *" mutations "* ]] || finish
 
 # Faults that the programs have to see, switched on as in the gate mutations; those
 # of hunt/mutations.diff are about races. What is wrong is found or it is not: some
@@ -162,4 +162,4 @@ while IFS=$'\t' read -r name kind command what <&3; do
 	seen "$name" "$kind" "$key" "$status" "$command" "$what"
 done 3< <(grep -v '^#' "$dir/mutations.tsv")
 own_tree HEAD
-part
+finish

@@ -1,6 +1,5 @@
 #!/bin/bash
 # The selftests pass where free memory is poisoned and slabs are checked (page_poison=1 slab_debug, debug kernel), and where it is cleared when it is freed (init_on_free=1, default kernel).
-# Green: scripts/lib.sh scripts/build.sh scripts/boot.sh selftests/config selftests/guest selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay selftests/hunt
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"

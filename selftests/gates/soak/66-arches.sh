@@ -1,6 +1,6 @@
 #!/bin/bash
 # On arm64, with base pages of 4K and of 64K, and on riscv64 a kernel boots, and the selftests of /dev/page-huge, of drivers and of the heaps pass with the pages that these have; writes Documentation/results/arches.tsv.
-# Green: scripts/lib.sh selftests/config selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay selftests/hunt selftests/mutations
+# Green: scripts/lib.sh selftests/config/small.config selftests/config/series.config selftests/config/arches.config selftests/splat.deny selftests/splat.allow selftests/skip.allow selftests/gates/lib.sh selftests/gates/overlay/gate/ktap.awk selftests/hunt/arch_init.c selftests/hunt/page_huge_mte.c selftests/mutations
 set -euo pipefail
 # shellcheck source=selftests/gates/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -82,7 +82,7 @@ build() {
 # boot NAME ARGS TEST...: what the tests say is in $TMPDIR/said. Fails if the kernel
 # or the emulator does.
 boot() {
-	local name=$1 args=$2 console=$out/boot.log status=0 dir nr
+	local name=$1 args=$2 console=$out/boot.log status=0 dir pages
 	shift 2
 	printf '%s\n' "$@" >"$out/root/tests"
 	for dir in proc sys dev tmp; do
@@ -109,8 +109,8 @@ boot() {
 		return 1
 	fi
 	# A size without pages would be skipped, in every test. Two consoles may have said it.
-	nr=$(grep -oP ' hugepages=\K.*?(?= |$)' <<<" $pools" | sort)
-	if [[ $nr != "$(grep -a -oE 'registered .* pre-allocated [1-9][0-9]* pages' "$console" | sort -u |
+	pages=$(grep -oP ' hugepages=\K.*?(?= |$)' <<<" $pools" | sort)
+	if [[ $pages != "$(grep -a -oE 'registered .* pre-allocated [1-9][0-9]* pages' "$console" | sort -u |
 		awk '{ print $(NF-1) }' | sort)" ]]; then
 		grep -a HugeTLB: "$console" || :
 		say "$name has not all of the pages of $pools"
@@ -132,6 +132,8 @@ touch "$results"
 key=$TREE$'\t'$KEY
 for name in arm64 riscv64 arm64-64k; do
 	machine "$name"
+	# shellcheck disable=SC2034 # for check_tap
+	machine=$name
 	commands=("${tests[@]/#//tests.d/}" "${own[@]/#//tests.d/}" "kunit hugetlb_driver")
 	if (($(grep -c "^$name"$'\t.*\tgood\t'"$key" "$results") == ${#commands[@]})); then
 		say "$name: was good on this series"
