@@ -17,7 +17,7 @@ tests=(page_huge page_huge_ops page_huge_gup page_huge_zero hugetlb_driver_ops h
 # machine NAME: what it is made of. One node, and pages of each size but those that
 # do not fit.
 machine() {
-	options=() own=()
+	options=() own=() memory=4096
 	case $1 in
 	arm64*)
 		arch=arm64 prefix=aarch64-linux-gnu- image=Image
@@ -34,6 +34,7 @@ machine() {
 	esac
 	if [[ $1 == arm64-64k ]]; then
 		options=(CONFIG_ARM64_64K_PAGES=y)
+		memory=6144
 		pools="default_hugepagesz=2M hugepagesz=2M hugepages=96 hugepagesz=512M hugepages=2"
 	fi
 	out=$STATE/arches/$1
@@ -91,7 +92,7 @@ boot() {
 	(cd "$out/root" && find . -mindepth 1 | cpio --create --format=newc --owner=+0:+0 --quiet) >"$TMPDIR/initrd"
 	: >"$TMPDIR/said"
 	setpriv --pdeathsig TERM timeout -k 5 2400 "${emulator[@]}" -no-user-config -nodefaults -display none -no-reboot \
-		-smp 2 -m 4096 -kernel "$out/arch/$arch/boot/$image" -initrd "$TMPDIR/initrd" \
+		-smp 2 -m $memory -kernel "$out/arch/$arch/boot/$image" -initrd "$TMPDIR/initrd" \
 		-append "console=ttyAMA0 console=ttyS0 earlycon panic=-1 rdinit=/init page_table_check=on $pools $args" \
 		-serial "file:$console" -device virtio-serial-pci \
 		-chardev "file,id=output,path=$TMPDIR/said" -device virtserialport,chardev=output,name=output \
