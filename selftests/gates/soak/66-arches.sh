@@ -34,7 +34,7 @@ machine() {
 	esac
 	if [[ $1 == arm64-64k ]]; then
 		options=(CONFIG_ARM64_64K_PAGES=y)
-		memory=6144
+		memory=8192
 		pools="default_hugepagesz=2M hugepagesz=2M hugepages=96 hugepagesz=512M hugepages=2"
 	fi
 	out=$STATE/arches/$1
