@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -1617,6 +1618,56 @@ static void test_fallocate_signal(void)
 	CHECK(err == EINTR, "a signal does not end it");
 }
 
+/* Protects what it maps of @file, and maps it anew, again and again */
+static pid_t start_changing(int file, size_t len)
+{
+	pid_t pid = fork();
+	char *p;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	p = room(len, SIZE);
+	for (;;) {
+		mmap(p, len, RW, MAP_SHARED | MAP_FIXED, file, 0);
+		for (int i = 0; i < 16; i++) {
+			for (size_t at = 0; at < len; at += SIZE)
+				touch(p + at, false);
+			mprotect(p, len, i & 1 ? RW : PROT_READ);
+		}
+	}
+}
+
+/*
+ * A page is taken from a file while others hold the locks of VMAs that map it, and
+ * wait for that of the file.
+ */
+static void test_fallocate_busy(void)
+{
+	const size_t len = 2 * SIZE;
+	int file = huge_memfd(2);
+	char *p = map(file, len, MAP_SHARED);
+	double until = now() + 3;
+	pid_t pid[3];
+	char old = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(pid); i++)
+		pid[i] = start_changing(file, len);
+	for (long i = 0; now() < until && !*shared->why; i++) {
+		p[i & 1 ? SIZE : 0] = 'x';
+		WANT(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			       i & 1 ? SIZE : 0, SIZE), 0);
+		old |= p[i & 1 ? SIZE : 0];
+	}
+	CHECK(!old, "what was in a hole is still there");
+	for (size_t i = 0; i < ARRAY_SIZE(pid); i++) {
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], NULL, 0);
+	}
+	close(file);
+	munmap(p, len);
+}
+
 /*
  * mm/memfd.c: pages for udmabuf, those of holes too
  */
@@ -1912,6 +1963,7 @@ static const struct test {
 	{ "mremap(): shared tables", test_mremap_shared_table },
 	{ "fallocate()", test_fallocate },
 	{ "fallocate(): signal", test_fallocate_signal },
+	{ "fallocate(): busy mappings", test_fallocate_busy },
 	{ "udmabuf of a memfd", test_memfd },
 	{ "udmabuf of a memfd: cpuset", test_memfd_cpuset },
 	{ "pagemap and smaps: broken page", test_proc_broken },
