@@ -20,7 +20,8 @@ set -euo pipefail
 . "$TOP/scripts/tree.sh"
 
 need_linux_x86
-(($# == 1)) || die "usage: scripts/rebase.sh VERSION"
+[[ $# == 1 && $1 =~ ^[0-9]+\.[0-9]+(\.[0-9]+|-rc[0-9]+)?$ ]] ||
+	die "usage: scripts/rebase.sh VERSION, the kernel to move to, such as 7.2 or 7.2.13"
 version=$1
 "$TOP/scripts/setup.sh" base
 lock apply-or-export
@@ -87,4 +88,4 @@ objects "$tree"
 plain_git -C "$tree" checkout -q -B series "$commit"
 old=$(plain_git -C "$tree" rev-parse 'base^{commit}')
 plain_git -C "$tree" update-ref refs/tags/base "$base"
-say "rebase: $tree has the series on linux $version; look at it with git range-diff $old..$(plain_git -C "$tree" rev-parse "$(cut -d ' ' -f 2 "$applied")") base..series, build it, add it to KNOWN_GOOD in scripts/base.env, and run scripts/export.sh"
+say "rebase: $tree has the series on linux $version; look at it with git range-diff $old..$(plain_git -C "$tree" rev-parse "$(cut -d ' ' -f 2 "$applied")") base..series, build it, see that KNOWN_GOOD in scripts/base.env has it, and run scripts/export.sh"

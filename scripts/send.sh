@@ -132,7 +132,7 @@ address() {
 prepare() {
 	local mail commit subject rest prefix base official version args=() authors signoff=''
 	"$TOP/scripts/apply.sh"
-	say "send: running the static gates"
+	say "send: running the static gates, which takes minutes; $BUILD/.send.gates says how far it is"
 	"$TOP/scripts/test.sh" --static >"$BUILD/.send.gates" 2>&1 || {
 		grep -v '^ok' "$BUILD/.send.gates" >&2
 		die "a gate rejects the series (above), so it is not fit to be sent; mend it, export, and run this again."

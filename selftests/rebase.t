@@ -42,7 +42,7 @@ state() {
 refuses "no version" "usage: scripts/rebase.sh VERSION" "$rebase"
 refuses "no work tree" "is not there; run scripts/apply.sh first" "$rebase" 7.4
 LINUX=$old ok "apply" "$apply"
-refuses "no version at all" "unknown argument" "$rebase" next
+refuses "no version at all" "usage: scripts/rebase.sh VERSION" "$rebase" next
 kernel "$T/new" 7.5.0
 LINUX=$T/new refuses "a tree of another version" "is linux 7.5, not 7.4" "$rebase" 7.4
 echo mine >>"$tree/mm/hugetlb.c"
