@@ -332,11 +332,14 @@ static int remount(const char *options)
 	return mount("none", CGROUP, "cgroup2", MS_REMOUNT, options) ? -errno : 0;
 }
 
-/* Room for the two, and for what else a process takes, but not for a third one */
+/*
+ * Room for the two, and for what else a process takes, but not for a third one,
+ * nor if processors give back what they have charged for the next one.
+ */
 static int limit_memory(void)
 {
 	return write_number(RUN "/memory.max", read_number(RUN "/memory.current", "") +
-			    2 * SIZE + SIZE / 4 * 3);
+			    2 * SIZE + SIZE / 2);
 }
 
 static int set_memory(void)
