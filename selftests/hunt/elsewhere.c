@@ -48,6 +48,7 @@
 #define DAMON		"/sys/kernel/mm/damon/admin/kdamonds"
 #define NOEXEC		"/tmp/elsewhere"
 #define CPUSET		CGROUP "/elsewhere"
+#define RING		CGROUP "/ring"
 /* In place of an errno: what a signal handler has jumped out of */
 #define SIGNALLED	1000
 
@@ -1081,12 +1082,27 @@ static void test_mf_free_huge(void)
  */
 
 /* What io_uring maps is memory of the kernel, with a struct page and no list. */
+/* The inode of the cgroup that it is charged to, or 0 */
+static uint64_t cgroup_of(uint64_t pfn)
+{
+	int fd = open("/proc/kpagecgroup", O_RDONLY | O_CLOEXEC);
+	uint64_t ino = 0;
+
+	CHECK(pread(fd, &ino, sizeof(ino), pfn * 8) == sizeof(ino), "no kpagecgroup");
+	close(fd);
+	return ino;
+}
+
 static void test_mf_kernel(void)
 {
-	int ring = ring_with(NULL, 0), err;
-	char *p = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_POPULATE, ring, IORING_OFF_SQES);
+	int ring, err;
 	uint64_t pfn;
+	char *p;
 
+	CHECK(!write_text(CGROUP "/cgroup.subtree_control", "+memory") && !mkdir(RING, 0755) &&
+	      !write_text(RING "/cgroup.procs", "0"), "no cgroup");
+	ring = ring_with(NULL, 0);
+	p = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_POPULATE, ring, IORING_OFF_SQES);
 	CHECK(p != MAP_FAILED, "mmap of a ring");
 	pfn = pfn_of(p);
 	will_break(pfn);
@@ -1099,8 +1115,16 @@ static void test_mf_kernel(void)
 	err = poison_address(p);
 	CHECK(err == SIGNALLED || err == EHWPOISON, "MADV_HWPOISON: %s", strerror(err));
 	ACTION(pfn, "already poisoned page: Failed");
+	/*
+	 * A worker ends the ring. To unpoison a page that is in use would take the
+	 * reference of who has it: see Documentation/testing.md.
+	 */
+	CHECK(cgroup_of(pfn), "it is charged to nobody");
 	munmap(p, PAGE);
 	close(ring);
+	for (int i = 0; i < 500 && cgroup_of(pfn); i++)
+		usleep(20000);
+	CHECK(!cgroup_of(pfn), "the ring does not end");
 }
 
 /* Page tables are found as those that were not there before. */
@@ -2008,6 +2032,8 @@ static void restore(void)
 	umount(NOEXEC);
 	if (!rmdir(CPUSET) && write_text(CGROUP "/cgroup.subtree_control", "-cpuset"))
 		fail("cpusets stay");
+	if (!rmdir(RING) && write_text(CGROUP "/cgroup.subtree_control", "-memory"))
+		fail("the controller of memory stays");
 	for (int i = 0; i < shared->nr_broken; i++)
 		unpoison(shared->broken[i]);
 	if (shared->block && block_state(shared->block, "online_kernel"))
