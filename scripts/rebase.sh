@@ -20,7 +20,7 @@ set -euo pipefail
 . "$TOP/scripts/tree.sh"
 
 need_linux_x86
-[[ $# == 1 && $1 =~ ^[0-9]+\.[0-9]+(\.[0-9]+|-rc[0-9]+)?$ ]] ||
+[[ $# == 1 && $1 =~ ^[0-9]+\.[0-9]+(\.[0-9]+)?$ ]] ||
 	die "usage: scripts/rebase.sh VERSION, the kernel to move to, such as 7.2 or 7.2.13"
 version=$1
 "$TOP/scripts/setup.sh" base

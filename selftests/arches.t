@@ -59,7 +59,7 @@ while read -r command; do
 	if [[ \$command == kunit* ]]; then
 		printf '%s\n' "    ok 1 setup" "\${KUNIT:-ok 1 hugetlb_driver}"
 	else
-		printf '%s\n' "TAP version 13" 1..1 "\${fault}\${SAYS:-ok 1 it}"
+		printf '%s\n' "TAP version 13" "1..\$(wc -l <<<"\${SAYS-}")" "\${fault}\${SAYS:-ok 1 it}"
 	fi
 	echo "### \$command: \${STATUS:-0}"
 done <"\$(dirname "$BUILD/test/arches/x")/\$(cat "$T/name")/root/tests" >"\$port"
@@ -109,6 +109,28 @@ SAYS="ok 1 it # SKIP no reason" status "a skip that is not allowed" 1 gate
 afresh
 SAYS="ok 1 it # SKIP no way back (CONFIG_HWPOISON_INJECT)" status "a skip that another machine may have" 1 gate
 like "is named for those that may not" "$(grep -c $'page_huge\t.*bad' "$repo/Documentation/results/arches.tsv") $(grep -c $'^riscv64\tpage_huge\t.*good' "$repo/Documentation/results/arches.tsv")" "^2 1$"
+page_huge() {
+	awk -F'\t' '$2 == "page_huge" { print $1, $5 }' "$repo/Documentation/results/arches.tsv" | sort | paste -sd ' '
+}
+afresh
+SAYS=$'ok 1 a.2_root.it # SKIP no way back (CONFIG_HWPOISON_INJECT)\nok 2 a.2_nobody.it # SKIP needs root' \
+	status "a variant that the machine cannot have either" 1 gate
+is "counts for that machine" "$(page_huge)" "arm64 bad arm64-64k bad riscv64 good"
+afresh
+SAYS="ok 1 a.2_nobody.it # SKIP needs root" status "a variant where no other has passed" 1 gate
+is "counts nowhere" "$(page_huge)" "arm64 bad arm64-64k bad riscv64 bad"
+afresh
+SAYS=$'ok 1 a.2_root.it\nok 2 a.2_nobody.it # SKIP needs root' ok "a variant where another has passed" gate
+# kunit [SKIP]: of a test with two variants, the second of which is skipped.
+kunit() {
+	printf '%s\n' "    # Subtest: suite" "    1..1" "        # Subtest: case" "        1..2" \
+		"        ok 1 2048kB${1-}" "        ok 2 1048576kB # SKIP no adjacent pages of hugepages-1048576kB" "    ok 1 case" "ok 1 suite"
+}
+afresh
+KUNIT=$(kunit) ok "a variant of a KUnit test where another has passed" gate
+afresh
+KUNIT=$(kunit " # SKIP no room for two pages of hugepages-2048kB") status "one where none has" 1 gate
+like "is named" "$out" "has not passed in the same run: ok 3 - suite.case.1048576kB"
 afresh
 KUNIT="not ok 1 hugetlb_driver" status "a KUnit suite that fails" 1 gate
 afresh

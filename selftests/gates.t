@@ -67,9 +67,11 @@ git -C "$kernel" commit -qm "tiny kernel"
 # A copy of this repository with a series of three patches, made as a developer
 # makes them; then a fresh copy of that for each case.
 tiny=$tmp/tiny
-mkdir -p "$tiny/selftests/gates/soak" "$tiny/Documentation" "$tiny/patches" "$tiny/bin" "$tmp/cache"
+mkdir -p "$tiny/selftests"/{gates/soak,mutations} "$tiny/Documentation" "$tiny/patches" "$tiny/bin" "$tmp/cache"
 cp -a "$TOP/.ci" "$TOP/scripts" "$tiny"
 cp -a "$TOP/selftests"/{gates,guest} "$tiny/selftests"
+printf '# mutation\ttrap\ntiny-fault\t-\n' >"$tiny/selftests/mutations/list.tsv"
+echo "tiny-fault: what is tiny grows" >"$tiny/Documentation/traps.md"
 for file in skip.allow checkpatch.ignore coccinelle.ignore; do
 	grep '^#' "$TOP/selftests/$file" >"$tiny/selftests/$file"
 done
@@ -139,6 +141,9 @@ red "another MAINTAINERS.snippet" series "is not what the series adds"
 fresh
 sed -i 's/add tiny.sh/tiny.sh/' "$copy/Documentation/reading-guide.md"
 red "a patch that is not in the reading guide" series "+scripts: add tiny.sh"
+fresh
+echo "fault: what is tiny grows" >"$copy/Documentation/traps.md"
+red "a fault that is nowhere" series "tiny-fault of selftests/mutations"
 fresh
 tac "$copy/series" >"$copy/series.new"
 mv "$copy/series.new" "$copy/series"
@@ -388,6 +393,8 @@ echo "sed -i '0,/ok b/s//not ok b/' \"$copy/said\"" >>"$copy/scripts/build.sh"
 sed -i "s|^exit|sed -i 's/one: not ok b/one: ok b/' \"$copy/said\"\nexit|" "$copy/scripts/boot.sh"
 green "a test that does not say the same twice" unpatched-mm "3 results that agree, 1 tests that are unstable"
 green "which is named" unpatched-mm "# unstable: one: b"
+echo "# unstable: two" >>"$copy/selftests/expected/mm-unpatched.txt"
+green "nor one that did not before" unpatched-mm "2 results that agree, 2 tests that are unstable"
 
 # A kernel that is a program, which gcov looks at.
 counted() {
@@ -435,8 +442,14 @@ counted "${used[@]}" "${unused[@]}"
 red "a function is not" coverage "mm/tiny.c -: 9 of 12 lines are executed"
 printf 'mm/tiny.c\ttiny_unused\t%s\tnobody wants it\n' 'int tiny_unused(int i)' 'return i + 1;' >"$copy/selftests/unreachable.tsv"
 green "a function that cannot be" coverage "mm/tiny.c:6 tiny_used: return 2;"
+green "and why" coverage "tiny_unused: return i + 1;: nobody wants it"
 printf 'mm/tiny.c\ttiny_used\ti++;\tno reason\n' >>"$copy/selftests/unreachable.tsv"
 red "an executed line that is said to be unreachable" coverage '"i++;" is executed, or is not there'
+counted "${used[@]:0:4}" "${used[@]:2}" "${unused[@]}"
+printf 'mm/tiny.c\t%s\t%s\tnobody wants it\n' tiny_unused 'int tiny_unused(int i)' tiny_unused 'return i + 1;' tiny_used 'return 2;' \
+	>"$copy/selftests/unreachable.tsv"
+green "one of two lines that cannot be" coverage ": return 2;: nobody wants it"
+green "the other counts" coverage ":8 tiny_used: return 2;"
 counted "${used[@]}"
 sed -i 's/return tiny_used(0)/return hugetlb_planted(tiny_used(0)) - 1/' "$copy/scripts/build.sh"
 red "a planted function that is executed" coverage "a function that nothing calls was not seen"

@@ -43,6 +43,7 @@ refuses "no version" "usage: scripts/rebase.sh VERSION" "$rebase"
 refuses "no work tree" "is not there; run scripts/apply.sh first" "$rebase" 7.4
 LINUX=$old ok "apply" "$apply"
 refuses "no version at all" "usage: scripts/rebase.sh VERSION" "$rebase" next
+refuses "what linux-source is not of" "usage: scripts/rebase.sh VERSION" "$rebase" 7.5-rc1
 kernel "$T/new" 7.5.0
 LINUX=$T/new refuses "a tree of another version" "is linux 7.5, not 7.4" "$rebase" 7.4
 echo mine >>"$tree/mm/hugetlb.c"

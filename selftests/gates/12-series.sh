@@ -27,6 +27,11 @@ while read -r patch; do
 			complain "patches/$patch names $word, a place of this machine; take it out."
 	done
 done <"$TMPDIR/series"
+# Each fault that the gate mutations has is in the table.
+while IFS=$'\t' read -r name _; do
+	[[ $name == \#* ]] || grep -qwF -- "$name" Documentation/traps.md ||
+		complain "the fault $name of selftests/mutations/list.tsv is not in Documentation/traps.md; say there what it is of."
+done <selftests/mutations/list.tsv
 
 # Who reads it finds each patch in the guide, in the order of the series.
 sed -n 's/^### //p' Documentation/reading-guide.md >"$TMPDIR/guide" || complain "Documentation/reading-guide.md is missing; write it."

@@ -8,6 +8,9 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 : "${GATE:?run gates with scripts/test.sh}" "${TREE?}" "${KEY=}" "${STATE:?}" "${TMPDIR:?}"
 
+# Of several machines of a gate, the one that check_tap is about.
+GATE_MACHINE=
+
 # complain TEXT: the gate goes on, and ends with ((bad == 0)).
 bad=0
 complain() {
@@ -55,34 +58,57 @@ mk() {
 	make -s -C "$BUILD/linux" O="$BUILD/default" ARCH=x86 CC="$cc" -j"$(nproc)" "$@"
 }
 
+# skip_why GATE REASON: why selftests/skip.allow has that for the gate, if it does.
+skip_why() {
+	local pattern why _
+	while IFS=$'\t' read -r _ pattern why; do
+		[[ ! $2 =~ ^($pattern)$ ]] || { printf '%s\n' "$why"; return; }
+	done < <(grep "^$1"$'\t' "$TOP/selftests/skip.allow")
+	return 1
+}
+
 # check_tap FILE: every test in this TAP passed, as many as planned, and each
-# skip is for a reason that selftests/skip.allow has for this gate. Where that says
-# "in the same run", the same test has passed in another variant. A gate that sets
-# machine has lines of GATE-MACHINE too, which come before those of the gate.
+# skip is for a reason that selftests/skip.allow has for this gate, or for it and
+# GATE_MACHINE. Where that says "in the same run", the same test has passed in
+# another variant, unless one was skipped for what the machine has not.
 check_tap() {
-	local bad=0 line reason pattern why found test _
+	local bad=0 line reason why test machine=${GATE_MACHINE:+$GATE-$GATE_MACHINE} skips=() lacks=" "
 	prove --merge -Q --exec cat "$1" || bad=1
 	grep -q '^1\.\.[0-9]' "$1" || { say "no plan: the test did not get that far"; bad=1; }
-	while IFS= read -r line; do
-		reason=$(sed -E 's/^.*# *[Ss][Kk][Ii][Pp] *//' <<<"$line")
-		found=
-		while IFS=$'\t' read -r _ pattern why; do
-			[[ ! $reason =~ ^($pattern)$ ]] || found=$why
-		done < <(grep "^$GATE"$'\t' "$TOP/selftests/skip.allow" || :
-			[[ ! ${machine-} ]] || grep "^$GATE-$machine"$'\t' "$TOP/selftests/skip.allow" || :)
-		test=${line%% # *}
-		test=${test##*.}
-		if [[ ! $found ]]; then
+	mapfile -t skips < <(grep -iE '^(ok|1\.\.0).*# *skip' "$1")
+	for line in "${skips[@]}"; do
+		[[ ! $machine ]] || ! skip_why "$machine" "$(reason_of "$line")" >/dev/null ||
+			lacks+="$(variants_of "$line") "
+	done
+	for line in "${skips[@]}"; do
+		reason=$(reason_of "$line")
+		test=$(variants_of "$line")
+		if [[ $machine ]] && skip_why "$machine" "$reason" >/dev/null; then
+			say "skip allowed: $line"
+		elif ! why=$(skip_why "$GATE" "$reason"); then
 			say "skip not allowed: $line"
 			bad=1
-		elif [[ $found == *"in the same run"* ]] && ! grep -qE "^ok [0-9]+ [^ ]*\.$test *$" "$1"; then
+		elif [[ $why == *"in the same run"* && $lacks != *" $test "* ]] && ! grep -qE "^ok [0-9]+ $test *$" "$1"; then
 			say "skip not allowed, it has not passed in the same run: $line"
 			bad=1
 		else
 			say "skip allowed: $line"
 		fi
-	done < <(grep -iE '^(ok|1\.\.0).*# *skip' "$1")
+	done
 	return "$bad"
+}
+reason_of() {
+	sed -E 's/^.*# *[Ss][Kk][Ii][Pp] *//' <<<"$1"
+}
+# variants_of LINE: a regular expression for all variants of that test. KUnit has
+# "- suite.test.variant", and the harness of kselftest fixture.variant.test.
+variants_of() {
+	local name=${1%% # *}
+	if [[ $name =~ ^ok\ [0-9]+\ -\ (.*)\.[^.]*$ ]]; then
+		printf '%s\n' "- ${BASH_REMATCH[1]}\.[^ ]*"
+	else
+		printf '%s\n' "[^ ]*\.${name##*.}"
+	fi
 }
 
 # hunt DIR PROGRAM...: programs of selftests/hunt, or of the copy in HUNT, in DIR.
@@ -113,14 +139,18 @@ plant() {
 boot_selftest() {
 	local config=$1 command status=0 bad=0
 	shift
-	"$TOP/scripts/build.sh" "$config"
+	# Errors do not end it where the gate asks how it went.
+	"$TOP/scripts/build.sh" "$config" || die "the $config kernel cannot be built (above)."
 	[[ -x $BUILD/$config/overlay/kselftest/mm/page_huge ]] ||
 		die "the series brings no selftest page_huge; see tools/testing/selftests/mm/Makefile in it."
 	TIMEOUT=${TIMEOUT:-900} "$TOP/scripts/boot.sh" -c "$config" -o "$TOP/selftests/gates/overlay" \
 		${OVERLAY:+-o "$OVERLAY"} -- /gate/tests.sh "$@" >"$TMPDIR/said" || status=$?
 	cat "$TMPDIR/said"
-	((status == 0)) ||
+	if ((status)); then
+		# Again, for who sees the end only.
+		grep -A 1 '^not ok' "$TMPDIR/said" || :
 		die "$* ended with $status on the $config kernel (99: a counter changed; 120 to 123: see scripts/boot.sh)."
+	fi
 	for command; do
 		awk -v want="### $command" '/^### / { on = $0 == want; next } on' "$TMPDIR/said" >"$TMPDIR/tap"
 		say "$command"

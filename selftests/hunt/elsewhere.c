@@ -65,6 +65,7 @@ static struct shared {
 	int nr_broken;
 	long block;		/* memory block that is to be online again, or 0 */
 	long got;		/* what a child has to say */
+	_Atomic long times[3];	/* how often each of some children has done it */
 } *shared;
 
 static long base_pool[NODES];
@@ -1081,7 +1082,6 @@ static void test_mf_free_huge(void)
  * make it say.
  */
 
-/* What io_uring maps is memory of the kernel, with a struct page and no list. */
 /* The inode of the cgroup that it is charged to, or 0 */
 static uint64_t cgroup_of(uint64_t pfn)
 {
@@ -1093,6 +1093,7 @@ static uint64_t cgroup_of(uint64_t pfn)
 	return ino;
 }
 
+/* What io_uring maps is memory of the kernel, with a struct page and no list. */
 static void test_mf_kernel(void)
 {
 	int ring, err;
@@ -1642,8 +1643,10 @@ static void test_fallocate_signal(void)
 	CHECK(err == EINTR, "a signal does not end it");
 }
 
+#define TIMES	1000
+
 /* Protects what it maps of @file, and maps it anew, again and again */
-static pid_t start_changing(int file, size_t len)
+static pid_t start_changing(int file, size_t len, _Atomic long *times)
 {
 	pid_t pid = fork();
 	char *p;
@@ -1653,12 +1656,13 @@ static pid_t start_changing(int file, size_t len)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	p = room(len, SIZE);
 	for (;;) {
-		mmap(p, len, RW, MAP_SHARED | MAP_FIXED, file, 0);
+		WANT(mmap(p, len, RW, MAP_SHARED | MAP_FIXED, file, 0), 0);
 		for (int i = 0; i < 16; i++) {
 			for (size_t at = 0; at < len; at += SIZE)
-				touch(p + at, false);
-			mprotect(p, len, i & 1 ? RW : PROT_READ);
+				CHECK(!touch(p + at, false), "a page is not there");
+			WANT(mprotect(p, len, i & 1 ? RW : PROT_READ), 0);
 		}
+		++*times;
 	}
 }
 
@@ -1671,20 +1675,30 @@ static void test_fallocate_busy(void)
 	const size_t len = 2 * SIZE;
 	int file = huge_memfd(2);
 	char *p = map(file, len, MAP_SHARED);
-	double until = now() + 3;
-	pid_t pid[3];
+	double until = now() + 60;
+	pid_t pid[ARRAY_SIZE(shared->times)];
+	size_t seen = 0;
 	char old = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(pid); i++)
-		pid[i] = start_changing(file, len);
-	for (long i = 0; now() < until && !*shared->why; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(pid); i++) {
+		pid[i] = start_changing(file, len, &shared->times[i]);
+		if (pid[i] < 0) {
+			fail("fork: %s", strerror(errno));
+			break;
+		}
+	}
+	/* Each has done so a number of times. */
+	for (long i = 0; seen < ARRAY_SIZE(pid) && now() < until && !*shared->why; i++) {
+		seen += shared->times[seen] >= TIMES;
 		p[i & 1 ? SIZE : 0] = 'x';
 		WANT(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			       i & 1 ? SIZE : 0, SIZE), 0);
 		old |= p[i & 1 ? SIZE : 0];
 	}
 	CHECK(!old, "what was in a hole is still there");
-	for (size_t i = 0; i < ARRAY_SIZE(pid); i++) {
+	CHECK(seen == ARRAY_SIZE(pid), "others have mapped it %ld, %ld and %ld times only",
+	      shared->times[0], shared->times[1], shared->times[2]);
+	for (size_t i = 0; i < ARRAY_SIZE(pid) && pid[i] > 0; i++) {
 		kill(pid[i], SIGKILL);
 		waitpid(pid[i], NULL, 0);
 	}
@@ -2023,6 +2037,18 @@ static void unpoison(uint64_t pfn)
 	fail("the broken page %#lx cannot be made good again", pfn);
 }
 
+/* With the controller, if the test has made it */
+static void remove_cgroup(const char *path, const char *controller)
+{
+	int err = ERR(rmdir(path));
+
+	if (err == ENOENT)
+		return;
+	if (!err)
+		err = -write_text(CGROUP "/cgroup.subtree_control", controller);
+	CHECK(!err, "%s stays: %s", path, strerror(err));
+}
+
 static void restore(void)
 {
 	write_number(HWPOISON "/corrupt-filter-enable", 0);
@@ -2030,10 +2056,8 @@ static void restore(void)
 		write_text(DAMON "/0/state", "off");
 	write_text(DAMON "/nr_kdamonds", "0");
 	umount(NOEXEC);
-	if (!rmdir(CPUSET) && write_text(CGROUP "/cgroup.subtree_control", "-cpuset"))
-		fail("cpusets stay");
-	if (!rmdir(RING) && write_text(CGROUP "/cgroup.subtree_control", "-memory"))
-		fail("the controller of memory stays");
+	remove_cgroup(CPUSET, "-cpuset");
+	remove_cgroup(RING, "-memory");
 	for (int i = 0; i < shared->nr_broken; i++)
 		unpoison(shared->broken[i]);
 	if (shared->block && block_state(shared->block, "online_kernel"))

@@ -2,7 +2,8 @@
 /*
  * Memory tags of arm64 in /dev/page-huge: as in memory of MAP_HUGETLB, they can be
  * had, they are 0 at first, in the zero page too, and an access through an address
- * with another tag is a fault.
+ * with another tag is a fault. And where tags are supported, execve() maps a page at
+ * address 0 for who has asked for it: a mapping without a file.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -12,9 +13,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SIZE		(2UL << 20)
@@ -98,11 +102,36 @@ static void try(const char *of, int fd, int flags)
 		munmap(p, SIZE);
 }
 
-int main(void)
+/* The program itself, started by page_zero() */
+static int no_page_zero(void)
+{
+	unsigned char there;
+
+	return !!mincore(NULL, 1, &there);
+}
+
+static void page_zero(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (personality(MMAP_PAGE_ZERO) != -1)
+			execl("/proc/self/exe", "page_huge_mte", "page-zero", NULL);
+		_exit(127);
+	}
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+	result(!status, "execve() with MMAP_PAGE_ZERO", "maps a page at address 0");
+}
+
+int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
 	int fd = open("/dev/page-huge", O_RDWR);
 
+	if (argc == 2 && !strcmp(argv[1], "page-zero"))
+		return no_page_zero();
 	printf("TAP version 13\n");
 	if (!(getauxval(AT_HWCAP2) & HAS_MTE)) {
 		printf("1..0 # SKIP no memory tags\n");
@@ -116,6 +145,7 @@ int main(void)
 	sigaction(SIGBUS, &action, NULL);
 	try("MAP_HUGETLB", -1, MAP_ANONYMOUS | MAP_HUGETLB);
 	try("/dev/page-huge", fd, 0);
+	page_zero();
 	printf("1..%d\n", tests);
 	return !!failed;
 }

@@ -112,7 +112,6 @@ static struct shared {
 	_Atomic int poisons;
 	_Atomic int kills;
 	_Atomic int poisoned;
-	_Atomic int lost;
 	_Atomic uint64_t pfn[POISONS];
 	_Atomic pid_t pid[PROCS];
 	_Atomic bool killed[PROCS];
@@ -1116,9 +1115,6 @@ static enum result offline(struct thread *t, const struct choice *c, int advice)
 	}
 	pfn = pagemap_pfn(p);
 	ret = madvise_guarded(p, advice);
-	/* What memory_failure() says when it has failed: see forget_lost() */
-	if (ret < 0 && advice == MADV_HWPOISON && errno == EBUSY)
-		shared->lost++;
 	if (ret < 0)
 		shared->poisons--;
 	else
@@ -2158,12 +2154,25 @@ static void restore(void)
 		set_pool(i, base_pool[i]);
 }
 
+/* How often memory_failure() failed: its caller may get a signal instead of EBUSY. */
+static long mf_failed(void)
+{
+	char path[80];
+	long sum = 0;
+
+	for (int i = 0; i < nodes; i++) {
+		snprintf(path, sizeof(path), SYS_NODES "/node%d/memory_failure/failed", i);
+		sum += read_number(path, "");
+	}
+	return sum;
+}
+
 /*
  * Where memory_failure() fails, the page is counted as broken, and may go back to
  * the page allocator all the same, if it was a surplus one. Whoever has it then, as
  * a huge page again, clears the mark: there is none by which it could be found.
  */
-static void forget_lost(struct counters *before)
+static void forget_lost(struct counters *before, long failed)
 {
 	for (int i = 0; i < nr_counters; i++) {
 		long more;
@@ -2171,7 +2180,7 @@ static void forget_lost(struct counters *before)
 		if (strcmp(counter[i].key, "HardwareCorrupted:"))
 			continue;
 		more = read_fd(counter[i].fd, counter[i].key) - before->value[i];
-		if (more <= 0 || more > shared->lost * (long)PAGE / 1024)
+		if (more <= 0 || more > failed * (long)PAGE / 1024)
 			continue;
 		printf("# %ld kB of broken pages have lost their mark\n", more);
 		before->value[i] += more;
@@ -2184,12 +2193,13 @@ static bool run_round(unsigned int limit)
 {
 	struct counters before;
 	char text[1024];
+	long failed;
 
 	count_all(&before);
+	failed = mf_failed();
 	shared->next_id = (round_nr % 4096 + 1) << 16;
 	shared->poisons = 0;
 	shared->poisoned = 0;
-	shared->lost = 0;
 	shared->kills = 0;
 	shared->failures = 0;
 	*shared->failure = 0;
@@ -2205,7 +2215,7 @@ static bool run_round(unsigned int limit)
 	close(sock[0]);
 	close(sock[1]);
 	restore();
-	forget_lost(&before);
+	forget_lost(&before, mf_failed() - failed);
 	if (counters_settle(&before, 10, text, sizeof(text)))
 		fail("counters: %s", text);
 	if (cgroup_left())

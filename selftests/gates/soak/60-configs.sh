@@ -275,7 +275,7 @@ for row in "${rows[@]}"; do
 	ask "$row"
 	key=$({
 		echo "$row"
-		cat "${BASH_SOURCE[0]}" "$fragments"/{default,small,series}.config
+		cat "${BASH_SOURCE[0]}" "$TOP"/{scripts,selftests/gates}/lib.sh "$fragments"/{default,small,series}.config
 	} | sha256sum | cut -c 1-12)
 	if [[ -f $known ]] && awk -F'\t' -v name="$name" -v arch="$arch" -v compiler="$compiler" -v tree="$TREE" -v key="$key" \
 		'$1 == name && $2 == arch && $3 == compiler && $4 == "good" && $9 == tree && $10 == key { found = 1 } END { exit !found }' "$results"; then

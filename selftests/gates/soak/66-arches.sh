@@ -17,24 +17,23 @@ tests=(page_huge page_huge_ops page_huge_gup page_huge_zero hugetlb_driver_ops h
 # machine NAME: what it is made of. One node, and pages of each size but those that
 # do not fit.
 machine() {
-	options=() own=() memory=4096
+	options=() own=() memory=8192
 	case $1 in
 	arm64*)
 		arch=arm64 prefix=aarch64-linux-gnu- image=Image
 		emulator=(qemu-system-aarch64 -M "virt,mte=on" -cpu "max,pauth-impdef=on")
-		pools="default_hugepagesz=2M hugepagesz=64K hugepages=256 hugepagesz=2M hugepages=96 hugepagesz=32M hugepages=8 hugepagesz=1G hugepages=1"
+		pools="default_hugepagesz=2M hugepagesz=64K hugepages=256 hugepagesz=2M hugepages=96 hugepagesz=32M hugepages=8 hugepagesz=1G hugepages=2"
 		own=(page_huge_mte)
 		;;
 	riscv64)
 		arch=riscv prefix=riscv64-linux-gnu- image=Image
 		# With Svnapot there are pages of 64K, which mainline maps wrong: Documentation/testing.md.
 		emulator=(qemu-system-riscv64 -M virt -cpu rv64)
-		pools="default_hugepagesz=2M hugepagesz=2M hugepages=96 hugepagesz=1G hugepages=1"
+		pools="default_hugepagesz=2M hugepagesz=2M hugepages=96 hugepagesz=1G hugepages=2"
 		;;
 	esac
 	if [[ $1 == arm64-64k ]]; then
 		options=(CONFIG_ARM64_64K_PAGES=y)
-		memory=8192
 		pools="default_hugepagesz=2M hugepagesz=2M hugepages=96 hugepagesz=512M hugepages=2"
 	fi
 	out=$STATE/arches/$1
@@ -133,8 +132,7 @@ touch "$results"
 key=$TREE$'\t'$KEY
 for name in arm64 riscv64 arm64-64k; do
 	machine "$name"
-	# shellcheck disable=SC2034 # for check_tap
-	machine=$name
+	GATE_MACHINE=$name
 	commands=("${tests[@]/#//tests.d/}" "${own[@]/#//tests.d/}" "kunit hugetlb_driver")
 	if (($(grep -c "^$name"$'\t.*\tgood\t'"$key" "$results") == ${#commands[@]})); then
 		say "$name: was good on this series"

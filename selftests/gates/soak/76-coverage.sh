@@ -139,7 +139,8 @@ touch "$excused"
 			next
 		if (NF != 4)
 			bad("unreachable.tsv: a line is a file, a function, the text and a reason: " $0)
-		excuse[$1, $2, trim($3)] = $4
+		excuse[$1, $2, trim($3)]++
+		why[$1, $2, trim($3)] = $4
 		if (++excuses[$1] > max)
 			bad($1 ": more than " max " lines that are excused")
 		next
@@ -173,9 +174,10 @@ touch "$excused"
 					lines++
 					if (count[file, i]) {
 						hit++
-					} else if (key in excuse) {
+					} else if (used[key] < excuse[key]) {
 						without++
-						used[key]
+						used[key]++
+						let_off[++offs] = sprintf("%s:%d %s: %s: %s", file, i, name[file, n], trim(text[i]), why[key])
 					} else {
 						missed[++misses] = sprintf("%s:%d %s: %s", file, i, name[file, n], trim(text[i]))
 					}
@@ -199,7 +201,7 @@ touch "$excused"
 				bad(file ": gcov has nothing to say about it; is it built in the default configuration?")
 		}
 		for (key in excuse) {
-			if (!(key in used)) {
+			if (excuse[key] && used[key] < excuse[key]) {
 				split(key, part, SUBSEP)
 				bad("unreachable.tsv: " part[1] " " part[2] ": \"" part[3] "\" is executed, or is not there")
 			}
@@ -209,6 +211,9 @@ touch "$excused"
 		print "Lines that no test executes:"
 		for (i = 1; i <= misses; i++)
 			print missed[i]
+		print "Lines that cannot be executed, and why:"
+		for (i = 1; i <= offs; i++)
+			print let_off[i]
 		print "Functions that gcov knows no line of, being compiled out or inlined:"
 		for (i = 1; i <= silences; i++)
 			print silent[i]
