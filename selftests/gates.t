@@ -70,8 +70,8 @@ tiny=$tmp/tiny
 mkdir -p "$tiny/selftests"/{gates/soak,mutations} "$tiny/Documentation" "$tiny/patches" "$tiny/bin" "$tmp/cache"
 cp -a "$TOP/.ci" "$TOP/scripts" "$tiny"
 cp -a "$TOP/selftests"/{gates,guest} "$tiny/selftests"
-printf '# mutation\ttrap\ntiny-fault\t-\n' >"$tiny/selftests/mutations/list.tsv"
-echo "tiny-fault: what is tiny grows" >"$tiny/Documentation/traps.md"
+printf '# mutation\ttrap\n10\t-\n' >"$tiny/selftests/mutations/list.tsv"
+echo "| 1. It grows | it is kept small | 10: what is tiny |" >"$tiny/Documentation/traps.md"
 for file in skip.allow checkpatch.ignore coccinelle.ignore; do
 	grep '^#' "$TOP/selftests/$file" >"$tiny/selftests/$file"
 done
@@ -142,8 +142,8 @@ fresh
 sed -i 's/add tiny.sh/tiny.sh/' "$copy/Documentation/reading-guide.md"
 red "a patch that is not in the reading guide" series "+scripts: add tiny.sh"
 fresh
-echo "fault: what is tiny grows" >"$copy/Documentation/traps.md"
-red "a fault that is nowhere" series "tiny-fault of selftests/mutations"
+echo "| 10. It grows | it is kept small | 10b: what is tiny, 110 times |" >"$copy/Documentation/traps.md"
+red "a fault that is nowhere" series "the fault 10 of selftests/mutations"
 fresh
 tac "$copy/series" >"$copy/series.new"
 mv "$copy/series.new" "$copy/series"
@@ -448,8 +448,8 @@ red "an executed line that is said to be unreachable" coverage '"i++;" is execut
 counted "${used[@]:0:4}" "${used[@]:2}" "${unused[@]}"
 printf 'mm/tiny.c\t%s\t%s\tnobody wants it\n' tiny_unused 'int tiny_unused(int i)' tiny_unused 'return i + 1;' tiny_used 'return 2;' \
 	>"$copy/selftests/unreachable.tsv"
-green "one of two lines that cannot be" coverage ": return 2;: nobody wants it"
-green "the other counts" coverage ":8 tiny_used: return 2;"
+green "one of two lines that cannot be" coverage "tiny_used: return 2;: nobody wants it"
+green "the other counts" coverage "14      10      3       90.9"
 counted "${used[@]}"
 sed -i 's/return tiny_used(0)/return hugetlb_planted(tiny_used(0)) - 1/' "$copy/scripts/build.sh"
 red "a planted function that is executed" coverage "a function that nothing calls was not seen"

@@ -100,12 +100,12 @@ check_tap() {
 reason_of() {
 	sed -E 's/^.*# *[Ss][Kk][Ii][Pp] *//' <<<"$1"
 }
-# variants_of LINE: a regular expression for all variants of that test. KUnit has
-# "- suite.test.variant", and the harness of kselftest fixture.variant.test.
+# variants_of LINE: a regular expression for that test in all variants. The harness of
+# kselftest has fixture.variant.test; KUnit "- suite.test.variant", whose sizes vary.
 variants_of() {
 	local name=${1%% # *}
-	if [[ $name =~ ^ok\ [0-9]+\ -\ (.*)\.[^.]*$ ]]; then
-		printf '%s\n' "- ${BASH_REMATCH[1]}\.[^ ]*"
+	if [[ $name =~ ^ok\ [0-9]+\ (-\ .*)$ ]]; then
+		sed -E 's/[.]/\\./g; s/[0-9]+kB/[0-9]+kB/' <<<"${BASH_REMATCH[1]%% }"
 	else
 		printf '%s\n' "[^ ]*\.${name##*.}"
 	fi

@@ -2270,6 +2270,8 @@ static void setup(void)
 		die("no cgroup for huge pages");
 	if (access(UNPOISON, W_OK) || access(GUP_TEST, W_OK))
 		die("hwpoison and gup_test in debugfs are needed");
+	if (mf_failed() < 0)
+		die("memory_failure of nodes in sysfs is needed");
 }
 
 /* Has each operation done what it is for? */

@@ -27,5 +27,5 @@ sed '0,/: ok /s//: not ok /' "$TMPDIR/expected" >"$TMPDIR/planted"
 echo "$(grep -c ': pass$' "$TMPDIR/list") programs and $(grep ': ok ' "$TMPDIR/list" | grep -vc '# SKIP') tests in them pass on both kernels."
 echo "These prove nothing, they pass on neither:"
 grep -E '^[^:]*: (skip|fail|no end)|: not ok |# SKIP' "$TMPDIR/list" || echo none
-echo "These neither, on one kernel they do not say the same twice:"
+echo "These neither, on one kernel they do not say the same each time:"
 grep . "$TMPDIR/unstable" || echo none
