@@ -92,7 +92,7 @@ boot() {
 	: >"$TMPDIR/said"
 	setpriv --pdeathsig TERM timeout -k 5 2400 "${emulator[@]}" -no-user-config -nodefaults -display none -no-reboot \
 		-smp 2 -m $memory -kernel "$out/arch/$arch/boot/$image" -initrd "$TMPDIR/initrd" \
-		-append "console=ttyAMA0 console=ttyS0 earlycon panic=-1 rdinit=/init page_table_check=on $pools $args" \
+		-append "console=ttyAMA0 console=ttyS0 earlycon oops=panic panic=-1 rdinit=/init page_table_check=on $pools $args" \
 		-serial "file:$console" -device virtio-serial-pci \
 		-chardev "file,id=output,path=$TMPDIR/said" -device virtserialport,chardev=output,name=output \
 		</dev/null || status=$?
