@@ -88,7 +88,9 @@ red_before() {
 # What a fault of each kind is to be seen by.
 declare -A says=(
 	[leak]='(free|fresh)_hugepages [0-9]+ ->' [reservation]='resv_hugepages [0-9]+ ->'
-	[uncharge]='charges are left|not done after' [stale]="somebody else's data"
+	# Who removes a cgroup waits for ever for its charges.
+	[uncharge]='charges are left|not done after|hangs.*cgroup'
+	[stale]="somebody else's data|is not zero"
 	[race]="somebody else's data" [input]=': [^:]* and not E'
 )
 
@@ -96,7 +98,7 @@ declare -A says=(
 seen() {
 	local result=red what
 	(($4 != 120)) || die "the guest did not start; see $STATE/hunt.$1.log."
-	what=$(grep -A1 -m1 '^not ok' "$STATE/hunt.$1.log" | tr '\t\n' '  ' | cut -c1-300) || :
+	what=$(grep -A1 -m1 '^not ok' "$STATE/hunt.$1.log" | tr '\t\n' '  ') || :
 	# What the kernel itself has said
 	what+=$(grep -m1 '^boot.sh: error' "$STATE/hunt.$1.log" | sed 's/ The console is in .*//') || :
 	if (($4 == 0)); then
@@ -106,6 +108,7 @@ seen() {
 		result=other bad=1
 		say "$1: '$5' ends with $4, but not for that reason"
 	fi
+	what=${what:0:300}
 	say "$1: $result: $what"
 	replace "$faults_tsv" $'# fault\tkind\tresult\ttree of the series\tof the faults\tstatus\tcommand\twhat is taken out\twhat was seen' \
 		"$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s' "$1" "$2" "$result" "$TREE" "$3" "$4" "$5" "$6" "$what")"
